@@ -1,0 +1,40 @@
+/** What the bridge knows of the functions: names, bindings and limits, as `serverless.yml` declares them. */
+
+export type SourceSpec =
+  | { kind: 'jetstream'; stream: string; subjects: string[] }
+  | { kind: 'core'; subjects: string[]; fold?: 'latest' }
+  | { kind: 'request'; subjects: string[] };
+
+/** How a message finds its lane: a subject token (1-based), a field of the decoded body, or the record's own id. */
+export type GroupBy = { token: number } | { field: string } | undefined;
+
+export type Binding = {
+  /** `<function>.<event name>` */
+  name: string;
+  function: string;
+  source: SourceSpec;
+  batchSize: number;
+  /** ms */
+  batchWindow: number;
+  groupBy: GroupBy;
+  retry: { attempts: number /** ms, the last repeats */; backoff: number[] /** ms */; maxAge: number };
+  filter?: unknown;
+};
+
+export type FunctionEntry = {
+  name: string;
+  /** Path of the module and the name of its export. */
+  handler: { module: string; export: string };
+  /** ms */
+  timeout: number;
+  /** Lanes, so invocations in flight. */
+  concurrency: number;
+  environment: Record<string, string>;
+  /** Subject filters of what it may publish. */
+  publishes: string[];
+  /** Receives what it published itself, too. */
+  own: boolean;
+  bindings: Binding[];
+};
+
+export type Manifest = { functions: FunctionEntry[] };

@@ -1,0 +1,88 @@
+/**
+ * What the bridge sends a function and what it answers: AWS's conventions for event sources (`Records`,
+ * `batchItemFailures`), extended by what a message bus needs. JSON on the way to a Lambda, plain objects in-process.
+ */
+import * as z from 'zod';
+
+/** A consumer's ack floor: every record at or below `sequence` and not younger than `asOf` (ISO time of the server) is settled. */
+export type Floor = { sequence: number; asOf: string };
+
+export type Headers = Record<string, string[]>;
+
+export type BatchRecord = {
+  /** `<stream>@<stream created, epoch ms>:<sequence>:<timestamp, epoch ms>` */
+  id: string;
+  subject: string;
+  data: string;
+  encoding: 'utf8' | 'base64';
+  headers: Headers;
+  /** Where an answer is expected (request/reply). */
+  reply?: string;
+  sequence: number;
+  /** How often the server has delivered it, this time included. */
+  deliveries: number;
+  /** ISO time at which the server stored or the bridge received it. */
+  timestamp: string;
+  /** `fold: latest`: this record stands for `count` that arrived from `first` to `last` (ISO times). */
+  folded?: { count: number; first: string; last: string };
+};
+
+export type Batch = {
+  eventSource: 'nats:jetstream' | 'nats:core' | 'nats:request';
+  /** `<function>.<name of the nats event>`; alarms are `<function>.alarms` */
+  binding: string;
+  /** `<stream>@<stream created, epoch ms>/<consumer>.<epoch>`; core and request: `<core or request>@<bridge started, epoch ms>/<binding>.<bridge id>` */
+  consumer: string;
+  floor: Floor;
+  /** ISO time after which the function begins no write. */
+  deadline: string;
+  /** Do not decide: say what was applied, and bar the rest for ever (protocol, bridge rule 6). */
+  settle?: true;
+  Records: BatchRecord[];
+};
+
+export type ErrorBody = { code: string; message: string };
+
+export const answerSchema = z.object({
+  batchItemFailures: z.array(
+    z.object({
+      itemIdentifier: z.string(),
+      /** Not before so many milliseconds; the binding's backoff when absent. */
+      retryAfterMs: z.number().nonnegative().optional(),
+      /** Trying again is useless. */
+      deadLetter: z.literal(true).optional(),
+      reason: z.object({ code: z.string(), message: z.string() }).optional(),
+    }),
+  ),
+  /** Outputs, in order. `cause` is the record that decided them; a record's outputs are answered all or none, always in the same order. */
+  publish: z.array(
+    z.object({
+      cause: z.string(),
+      subject: z.string(),
+      data: z.string(),
+      encoding: z.literal('base64').optional(),
+      headers: z.record(z.string(), z.array(z.string())).optional(),
+      reply: z.string().optional(),
+    }),
+  ),
+  /** The alarm of every entity touched; `key` is `<kind>.<id>`, `at` an ISO time or null for none, `version` the item's. */
+  timers: z.array(z.object({ key: z.string(), at: z.string().nullable(), version: z.number().int() })),
+  /** Records that are barred by an earlier settle. */
+  tombstoned: z.array(z.string()).optional(),
+  replies: z
+    .array(
+      z.object({
+        itemIdentifier: z.string(),
+        data: z.string().optional(),
+        error: z.object({ code: z.string(), message: z.string() }).optional(),
+        headers: z.record(z.string(), z.array(z.string())).optional(),
+      }),
+    )
+    .optional(),
+});
+
+export type Answer = z.infer<typeof answerSchema>;
+export type ItemFailure = Answer['batchItemFailures'][number];
+export type PublishedOutput = Answer['publish'][number];
+export type Timer = Answer['timers'][number];
+export type Reply = NonNullable<Answer['replies']>[number];

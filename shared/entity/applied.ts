@@ -1,0 +1,42 @@
+/**
+ * Which records of a consumer are already in the state (protocol, engine rules 1, 2 and 9). Pure.
+ *
+ * A record is named by sequence and timestamp, because a stream that lost its tail uses sequences again.
+ */
+import type { Floor } from '#shared/contract.ts';
+
+/** Sequence and timestamp (epoch ms) of a record. */
+export type Position = { sequence: number; timestamp: number };
+
+export type Applied = {
+  floor: { sequence: number; asOf: number };
+  /** `[sequence, timestamp]`, and a third 1 for a tombstone, of what lies above the floor and is settled here. */
+  above: ([number, number] | [number, number, 1])[];
+};
+
+export const nothingApplied: Applied = { floor: { sequence: 0, asOf: 0 }, above: [] };
+
+export const parseFloor = (floor: Floor): Applied['floor'] => ({ sequence: floor.sequence, asOf: Date.parse(floor.asOf) });
+
+export const isPassed = (floor: Applied['floor'], at: Position): boolean => at.sequence <= floor.sequence && at.timestamp <= floor.asOf;
+
+export const find = (applied: Applied, at: Position): 'applied' | 'tombstone' | 'unknown' => {
+  for (const [sequence, timestamp, tombstone] of applied.above)
+    if (sequence === at.sequence && timestamp === at.timestamp) return tombstone ? 'tombstone' : 'applied';
+  return 'unknown';
+};
+
+/**
+ * Moves the floor and forgets what it passes. A floor that is not ahead in both sequence and time is left alone: the
+ * stored one covers records that the other does not.
+ */
+export const raiseFloor = (applied: Applied, floor: Applied['floor']): Applied => {
+  const ahead = floor.sequence >= applied.floor.sequence && floor.asOf >= applied.floor.asOf;
+  if (!ahead) return applied;
+  return { floor, above: applied.above.filter(([sequence, timestamp]) => !isPassed(floor, { sequence, timestamp })) };
+};
+
+export const record = (applied: Applied, at: Position, tombstone: boolean): Applied => ({
+  floor: applied.floor,
+  above: [...applied.above, tombstone ? [at.sequence, at.timestamp, 1] : [at.sequence, at.timestamp]],
+});

@@ -1,0 +1,110 @@
+/**
+ * An entity: state under one key, changed only by a pure `decide`. What a function writes for each kind of thing it owns
+ * (emmett's Decider, with OTP's habit of answering what to do next).
+ */
+import type * as z from 'zod';
+import type { ErrorBody, Headers } from '#shared/contract.ts';
+import type { AnyMessage, Received } from '#shared/messages/message.ts';
+
+/** `<kind>#<id>`: the table's partition key. */
+export type EntityKey = `${string}#${string}`;
+
+/** A message to publish. `body` is sent as JSON; `raw` as it is. */
+export type Output = {
+  subject: string;
+  body?: unknown;
+  raw?: { data: string; encoding: 'utf8' | 'base64' };
+  headers?: Headers;
+  reply?: string;
+};
+
+/** A part of an entity that is too many or too large for its state: an item of its own under the same key. */
+export type Child = {
+  /** The sort key, made from the record or from a domain id, so that writing it again is the same write. */
+  name: string;
+  data: unknown;
+  /** A value by which `store.lookup` finds the entity (`agent.capability=ocr`). */
+  lookup?: string;
+  /** Epoch ms after which the table may forget it. */
+  expiresAt?: number;
+};
+
+/** The alarm of an entity went off: look at the state whether it is really time. */
+export type Alarm = { message: 'alarm'; due: number; key: EntityKey };
+
+export type Decision<State> =
+  | {
+      outcome: 'done';
+      /** The state from now on; absent: as it was. */
+      state?: State;
+      publish?: Output[];
+      /** When to be woken, epoch ms; null: never; absent: as it was. */
+      wakeAt?: number | null;
+      /** The answer to a request. */
+      reply?: { body: unknown } | { error: ErrorBody };
+      /** Children to put, before the state that counts them. */
+      children?: Child[];
+      /** Names of children that the new state no longer counts. */
+      drop?: string[];
+      /** New states of further entities of this function: one transaction. Only keys named by `also`. */
+      also?: Record<EntityKey, unknown>;
+    }
+  | { outcome: 'retry'; afterMs: number; reason: ErrorBody }
+  | { outcome: 'deadLetter'; reason: ErrorBody };
+
+/** What `decide` may know besides state and message. */
+export type Context<Settings = Record<string, never>> = {
+  /** Epoch ms; for an alarm never before its due time. */
+  now: number;
+  /** The entity's id. */
+  id: string;
+  /** The id of the record being decided. */
+  recordId: string;
+  /** A token made from the record and `salt`: the same at every attempt. */
+  newId(salt?: string): string;
+  /** The alarm as it is. */
+  wakeAt: number | null;
+  settings: Settings;
+  /** States of the entities named by `also`, as they are in this batch by now. */
+  also: ReadonlyMap<EntityKey, unknown>;
+  /** States of entities of other functions named by `views`, as read at the start of the batch. */
+  views: ReadonlyMap<EntityKey, unknown>;
+  /** Children of this entity by name, when `needsChildren` said so. */
+  children: ReadonlyMap<string, unknown>;
+};
+
+/** How a kind of entity is stored. `upcast[n]` turns a state of schema version n into one of n + 1. */
+export type Kind<State> = {
+  kind: string;
+  schema: z.ZodType<State>;
+  version: number;
+  upcast?: Record<number, (old: unknown) => unknown>;
+  /** Epoch ms after which the table may forget the entity. */
+  expiresAt?: (state: State) => number | undefined;
+  /** A value by which `store.lookup` lists entities of this kind. */
+  lookup?: (state: State) => string | undefined;
+};
+
+export type EntitySpec<State, M extends AnyMessage, Settings = unknown> = {
+  of: Kind<State>;
+  accepts: readonly M[];
+  /** The id of the entity that a message is about. */
+  id: (event: Received<M>) => string;
+  decide: (state: State | undefined, event: Received<M> | Alarm, context: Context<Settings>) => Decision<State>;
+  /** Further entities of this function that the decision reads or changes. */
+  also?: (state: State | undefined, event: Received<M> | Alarm) => EntityKey[];
+  /** Entities of other functions that the decision reads. They are read once a batch, before it. */
+  views?: (event: Received<M>) => EntityKey[];
+  needsChildren?: (state: State | undefined, event: Received<M> | Alarm) => boolean;
+};
+
+/** Ties the type parameters of a spec together. */
+export const defineEntity = <State, M extends AnyMessage, Settings = unknown>(spec: EntitySpec<State, M, Settings>) => spec;
+
+/** The common decision: `done()` changes nothing. */
+export const done = <State>(change: Omit<Extract<Decision<State>, { outcome: 'done' }>, 'outcome'> = {}): Decision<State> => ({
+  outcome: 'done',
+  ...change,
+});
+
+export const keyOf = (kind: string, id: string): EntityKey => `${kind}#${id}`;

@@ -1,0 +1,64 @@
+/**
+ * A message: its subject, its schema and its type together. The families beside this file list all of them,
+ * `catalogue.ts` collects them, `read.ts` reads what came over the wire.
+ */
+import type * as z from 'zod';
+import type { Headers } from '#shared/contract.ts';
+import { buildSubject, type SubjectParams, type SubjectPattern } from '#shared/subjects.ts';
+
+/** A stream's name; `core`: at most once; `request`: request/reply, never captured by a stream. */
+export type CarriedBy =
+  | 'AGENT_LIFECYCLE'
+  | 'SUPERVISION_EVENTS'
+  | 'COORDINATION_MESSAGES'
+  | 'COORDINATION'
+  | 'WORK_QUEUE'
+  | 'ALERTS'
+  | 'CIRCUITS'
+  | 'DEAD_LETTERS'
+  | 'core'
+  | 'request';
+
+/** What came over the wire where a body is not JSON, or not ours to read. */
+export type RawBody = { data: string; encoding: 'utf8' | 'base64'; headers: Headers };
+
+export type Message<Name extends string = string, Pattern extends SubjectPattern = SubjectPattern, Body = unknown> = {
+  name: Name;
+  subject: Pattern;
+  by: CarriedBy;
+  body: z.ZodType<Body>;
+  /** Makes a candidate body, which `body` then checks, of bytes that are not a JSON object (opaque bodies of other clients). Absent: JSON is required. */
+  raw?: (raw: RawBody, params: SubjectParams<Pattern>) => unknown;
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: the one place where a message's body type does not matter
+export type AnyMessage = Message<string, any, any>;
+
+/** What `decide` sees of a message that was read. */
+export type Received<M extends AnyMessage> =
+  M extends Message<infer Name, infer Pattern, infer Body>
+    ? {
+        message: Name;
+        subject: string;
+        params: SubjectParams<Pattern>;
+        body: Body;
+        headers: Headers;
+        /** Where an answer is expected. */
+        reply?: string;
+        /** Epoch ms at which the server stored it, or the bridge received it. */
+        sentAt: number;
+        folded?: { count: number; first: string; last: string };
+      }
+    : never;
+
+export const defineMessage = <const Name extends string, const Pattern extends SubjectPattern, Body>(
+  message: Message<Name, Pattern, Body>,
+): Message<Name, Pattern, Body> => message;
+
+/** A message to publish: `output(agentReady, { agent_id }, { ... })`. Throws a SubjectError that names the offending token. */
+export const output = <Name extends string, Pattern extends SubjectPattern, Body>(
+  message: Message<Name, Pattern, Body>,
+  params: SubjectParams<Pattern>,
+  body: Body,
+  headers?: Headers,
+) => ({ subject: buildSubject(message.subject, params), body, ...(headers && { headers }) });
