@@ -1,6 +1,9 @@
 /**
  * The one place where a subject is spelled. A pattern is a subject with parameters in angle brackets
  * (`agent.<agent_id>.created`); a last parameter with dots (`dlq.<subject...>`) takes the rest.
+ *
+ * A parameter is one token of letters, digits, `_` and `-`, and a subject has fewer than 255 characters. A rest is a
+ * subject of somebody else: it may be anything that NATS carries, for what arrived must be able to be dead-lettered.
  */
 export type SubjectPattern = string;
 
@@ -11,4 +14,306 @@ type ParamNames<P extends string> = P extends `${string}<${infer Name}>${infer R
 /** The parameters of a pattern: each one token, a last one with dots several. */
 export type SubjectParams<P extends string> = string extends P ? Record<string, string> : { [N in ParamNames<P>]: string };
 
-export declare const buildSubject: <P extends string>(pattern: P, params: SubjectParams<P>) => string;
+/** Every subject on which a message of the catalogue travels. A parameter is named as the body field that repeats it. */
+export const subjects = {
+  agentCreated: 'agent.<agent_id>.created',
+  agentStarted: 'agent.<agent_id>.started',
+  agentReady: 'agent.<agent_id>.ready',
+  agentStopped: 'agent.<agent_id>.stopped',
+  agentError: 'agent.<agent_id>.error',
+  agentHeartbeat: 'agent.<agent_id>.heartbeat',
+  commandExecute: 'agent.<agent_id>.cmd.execute',
+  commandPause: 'agent.<agent_id>.cmd.pause',
+  commandResume: 'agent.<agent_id>.cmd.resume',
+  commandShutdown: 'agent.<agent_id>.cmd.shutdown',
+  commandConfig: 'agent.<agent_id>.cmd.config',
+  commandStatus: 'agent.<agent_id>.cmd.status',
+  agentResponse: 'agent.<agent_id>.resp.<request>',
+  agentAction: 'agents.<domain>.<name>.<action>',
+  discoveryResolve: 'agents.discovery.resolve',
+  discoveryFind: 'agents.discovery.find',
+  agentAvailable: 'agents.registry.available',
+  health: 'supervision.health.<agent_id>',
+  failure: 'supervision.failures.<severity>',
+  recovery: 'supervision.recovery.<agent_id>',
+  escalation: 'supervision.escalation.<escalation_level>',
+  pattern: 'supervision.events',
+  supervisorEvent: 'supervisor.<supervisor_id>.events',
+  supervisorRestart: 'supervisor.<supervisor_id>.cmd.restart',
+  alert: 'alerts.<severity>',
+  notification: 'notifications.<severity>',
+  task: 'coordination.tasks.<coordination_type>',
+  taskAssignment: 'coordination.tasks.assignment.<agent_id>',
+  taskStatus: 'coordination.tasks.status.<task_id>',
+  taskDone: 'coordination.tasks.done.<task_id>',
+  resource: 'coordination.resources.<resource_type>',
+  resourceRequest: 'coordination.resources.request.<resource_id>',
+  resourceGranted: 'coordination.resources.granted.<requester>',
+  consensus: 'coordination.consensus.<consensus_id>',
+  consensusRound: 'coordination.consensus.<consensus_id>.round.<round>',
+  leaderElection: 'coordination.election.<domain>',
+  barrier: 'coordination.sync.barrier.<barrier_id>',
+  barrierReleased: 'coordination.sync.released.<barrier_id>',
+  electionVote: 'election.<domain>.vote',
+  electionVoteResponse: 'election.<domain>.vote.resp.<agent_id>',
+  electionLeader: 'election.<domain>.leader',
+  electionHeartbeat: 'election.<domain>.heartbeat',
+  scatterTask: 'scatter.<request_id>.task',
+  gatherResult: 'gather.<request_id>.result',
+  gatherComplete: 'gather.<request_id>.complete',
+  pipelineStage: 'pipeline.<workflow_id>.<stage_number>.<stage>',
+  pipelineComplete: 'pipeline.<workflow_id>.complete',
+  workflowReady: 'coord.<workflow_id>.ready',
+  workflowComplete: 'coord.<workflow_id>.complete',
+  workflowError: 'coord.<workflow_id>.error',
+  workflowCancel: 'coord.<workflow_id>.cancel',
+  work: 'work.<domain>.<priority>.<type>',
+  broadcastGlobal: 'broadcast.global.<event>',
+  broadcastDomain: 'broadcast.domain.<domain>.<event>',
+  broadcastEmergency: 'broadcast.emergency.<event>',
+  circuitReport: 'circuit.<service>.report',
+  circuitOpen: 'circuit.<service>.open',
+  circuitClosed: 'circuit.<service>.closed',
+  circuitHalfOpen: 'circuit.<service>.half-open',
+  deadLetter: 'dlq.<subject...>',
+  agentMetric: 'metrics.agent.<agent_id>.<metric>',
+  systemMetric: 'metrics.system.<component>.<metric>',
+  healthCheck: 'health.check.<agent_id>',
+  healthCheckAll: 'health.check.all',
+  orchestratorBroadcast: 'orchestrator.broadcast.<message_type>',
+  orchestratorAgent: 'orchestrator.agent.<to_agent>.<message_type>',
+  orchestratorTeam: 'orchestrator.team.<team_id>.<message_type>',
+  orchestratorQueue: 'orchestrator.queue.<queue>',
+  agentCommand: 'agent.command',
+  systemControl: 'system.control',
+  route: 'route.<subject...>',
+  controlGatherPage: 'control.gather.page',
+  controlDlqList: 'control.dlq.list',
+  controlDlqShow: 'control.dlq.show',
+  controlDlqReplay: 'control.dlq.replay',
+  controlDlqDiscard: 'control.dlq.discard',
+  controlCircuitList: 'control.circuit.list',
+  controlCircuitForce: 'control.circuit.force',
+  controlCircuitReset: 'control.circuit.reset',
+  controlEscalationList: 'control.escalation.list',
+  controlEscalationAck: 'control.escalation.ack',
+  controlEscalationResolve: 'control.escalation.resolve',
+  controlTasksShow: 'control.tasks.show',
+  controlTasksCancel: 'control.tasks.cancel',
+  controlBridgePause: 'control.bridge.pause',
+} as const;
+
+/** Subjects between the parts of the product. No message of the catalogue travels there. */
+export const internalSubjects = {
+  timerSet: 'timers.set.<function>.<key...>',
+  timerDue: 'timers.due.<function>.<key...>',
+  /** A put into the bucket AGENT_STATE. */
+  agentState: '$KV.AGENT_STATE.agent.<agent_id>',
+} as const;
+
+/** A subject that cannot be published to; `token` is the part that is wrong. */
+export class SubjectError extends Error {
+  override name = 'SubjectError';
+  readonly token: string;
+  constructor(message: string, token: string) {
+    super(message);
+    this.token = token;
+  }
+}
+
+const MAX_LENGTH = 254;
+const TOKEN = /^[A-Za-z0-9_-]+$/;
+// NATS forbids white space in a subject; control characters would only hide in a log.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CARRIED = /^[^\s\x00-\x1f\x7f]+$/;
+
+/** Whether it can be an id: one token of letters, digits, `_` and `-`. */
+export const isToken = (text: string): boolean => TOKEN.test(text);
+
+const carriedProblem = (token: string): string | undefined => {
+  if (token === '') return 'an empty token: write something between the dots';
+  if (token === '*' || token === '>') return `the wildcard "${token}", which reaches nobody in a publish: name each receiver`;
+  if (!CARRIED.test(token)) return `the token ${JSON.stringify(token)}: leave out white space and control characters`;
+  return undefined;
+};
+
+const checkCarried = (subject: string, of: string): void => {
+  for (const token of subject.split('.')) {
+    const problem = carriedProblem(token);
+    if (problem) throw new SubjectError(`${of} has ${problem}`, token);
+  }
+};
+
+const checkLength = (subject: string): void => {
+  if (subject.length > MAX_LENGTH)
+    throw new SubjectError(`subject ${subject.slice(0, 40)}… has ${subject.length} characters: keep it under 255 with shorter ids`, subject);
+};
+
+/** Throws a SubjectError unless the subject can be published to: non-empty tokens, no wildcard, under 255 characters. */
+export const checkPublishable = (subject: string): void => {
+  checkCarried(subject, `subject ${JSON.stringify(subject.slice(0, MAX_LENGTH))}`);
+  checkLength(subject);
+};
+
+type Segment = { literal: string } | { param: string; many: boolean };
+
+const compiled = new Map<string, Segment[]>();
+
+const segmentsOf = (pattern: string): Segment[] => {
+  let segments = compiled.get(pattern);
+  if (!segments) {
+    // The dots of a many-parameter are not separators.
+    segments = (pattern.match(/<[^>]*>|[^.<]+/g) ?? []).map((part) => {
+      if (!part.startsWith('<')) return { literal: part };
+      const many = part.endsWith('...>');
+      return { param: part.slice(1, many ? -4 : -1), many };
+    });
+    compiled.set(pattern, segments);
+  }
+  return segments;
+};
+
+/** The names of a pattern's parameters, in order. */
+export const paramNames = (pattern: SubjectPattern): string[] =>
+  segmentsOf(pattern).flatMap((segment) => ('param' in segment ? [segment.param] : []));
+
+/** The subject of a pattern. Throws a SubjectError that names the offending token. */
+export const buildSubject = <P extends string>(pattern: P, params: SubjectParams<P>): string => {
+  let subject = '';
+  let bounded = true;
+  for (const segment of segmentsOf(pattern)) {
+    if (subject !== '') subject += '.';
+    if ('literal' in segment) {
+      subject += segment.literal;
+      continue;
+    }
+    const value = (params as Record<string, string | undefined>)[segment.param] ?? '';
+    if (segment.many) {
+      checkCarried(value, `${segment.param} of ${pattern}`);
+      bounded = false;
+    } else if (!TOKEN.test(value))
+      throw new SubjectError(
+        `${segment.param} ${JSON.stringify(value)} of ${pattern} is not one token: use letters, digits, _ and - only`,
+        value,
+      );
+    subject += value;
+  }
+  if (bounded) checkLength(subject);
+  return subject;
+};
+
+/** The parameters of a subject, or undefined where it is none of this pattern's. */
+export const parseSubject = <P extends string>(pattern: P, subject: string): SubjectParams<P> | undefined => {
+  const params: Record<string, string> = {};
+  let start = 0;
+  for (const segment of segmentsOf(pattern)) {
+    if (start > subject.length) return undefined;
+    if ('param' in segment && segment.many) {
+      params[segment.param] = subject.slice(start);
+      return start < subject.length ? (params as SubjectParams<P>) : undefined;
+    }
+    const dot = subject.indexOf('.', start);
+    const token = subject.slice(start, dot === -1 ? subject.length : dot);
+    if ('literal' in segment) {
+      if (token !== segment.literal) return undefined;
+    } else {
+      if (!TOKEN.test(token)) return undefined;
+      params[segment.param] = token;
+    }
+    start += token.length + 1;
+  }
+  return start > subject.length && subject.length <= MAX_LENGTH ? (params as SubjectParams<P>) : undefined;
+};
+
+/** The NATS filter of all subjects of a pattern: `agent.*.created`, `dlq.>`. */
+export const toFilter = (pattern: SubjectPattern): string =>
+  segmentsOf(pattern)
+    .map((segment) => ('literal' in segment ? segment.literal : segment.many ? '>' : '*'))
+    .join('.');
+
+const filters = new Map<string, string[]>();
+
+/** Whether a NATS filter matches a subject: `*` stands for one token, a last `>` for one or more. */
+export const matchesFilter = (filter: string, subject: string): boolean => {
+  let tokens = filters.get(filter);
+  if (!tokens) filters.set(filter, (tokens = filter.split('.')));
+  let start = 0;
+  for (let n = 0; n < tokens.length; n++) {
+    if (start > subject.length) return false;
+    const token = tokens[n] as string;
+    if (token === '>' && n === tokens.length - 1) return true;
+    const dot = subject.indexOf('.', start);
+    const end = dot === -1 ? subject.length : dot;
+    if (token !== '*' && (end - start !== token.length || !subject.startsWith(token, start))) return false;
+    start = end + 1;
+  }
+  return start > subject.length;
+};
+
+type Node<P> = { literals: Map<string, Node<P>>; param?: Node<P>; many?: P; end?: P };
+
+/** Finds the pattern of a subject; where several match, the one with the earliest literal token (`health.check.all`). */
+export const subjectMatcher = <P extends string>(patterns: readonly P[]): ((subject: string) => P | undefined) => {
+  const root: Node<P> = { literals: new Map() };
+  for (const pattern of patterns) {
+    let node = root;
+    let many = false;
+    for (const segment of segmentsOf(pattern)) {
+      if ('param' in segment && segment.many) many = true;
+      else if ('param' in segment) node = node.param ??= { literals: new Map() };
+      else {
+        const next: Node<P> = node.literals.get(segment.literal) ?? { literals: new Map() };
+        node.literals.set(segment.literal, next);
+        node = next;
+      }
+    }
+    if (many) node.many = pattern;
+    else node.end = pattern;
+  }
+  return (subject) => find(root, subject, 0);
+};
+
+const find = <P>(node: Node<P>, subject: string, start: number): P | undefined => {
+  if (start > subject.length) return subject.length <= MAX_LENGTH ? node.end : undefined;
+  const dot = subject.indexOf('.', start);
+  const end = dot === -1 ? subject.length : dot;
+  const token = subject.slice(start, end);
+  const literal = node.literals.get(token);
+  return (
+    (literal && find(literal, subject, end + 1)) ??
+    (node.param && TOKEN.test(token) ? find(node.param, subject, end + 1) : undefined) ??
+    (start < subject.length ? node.many : undefined)
+  );
+};
+
+/** Why no pattern takes a subject. `bad_subject`: one would, but for the token that the sentence names. */
+export const subjectProblem = (
+  patterns: readonly SubjectPattern[],
+  subject: string,
+): { code: 'bad_subject' | 'unrouted'; message: string } => {
+  for (const pattern of patterns) {
+    for (const [name, value] of looseParams(pattern, subject)) {
+      if (TOKEN.test(value)) continue;
+      const message = `${name} ${JSON.stringify(value)} in the subject of ${pattern} is not one token: use letters, digits, _ and - only`;
+      return { code: 'bad_subject', message };
+    }
+    if (subject.length > MAX_LENGTH && matchesFilter(toFilter(pattern), subject)) {
+      const message = `subject of ${pattern} has ${subject.length} characters: keep it under 255 with shorter ids`;
+      return { code: 'bad_subject', message };
+    }
+  }
+  return { code: 'unrouted', message: `${subject} is no subject of this protocol: check its spelling against docs/wire.md` };
+};
+
+/** Parameters as they may have been meant: the only one of a pattern may have dots in it. */
+const looseParams = (pattern: SubjectPattern, subject: string): [string, string][] => {
+  const segments = segmentsOf(pattern);
+  const names = paramNames(pattern);
+  const [before = '', after = ''] = pattern.split(/<[^>]*>/);
+  const room = subject.length - before.length - after.length;
+  if (names.length === 1 && room > 0 && before.split('.').length > 1 && subject.startsWith(before) && subject.endsWith(after))
+    return [[names[0] as string, subject.slice(before.length, before.length + room)]];
+  if (!matchesFilter(toFilter(pattern), subject)) return [];
+  const tokens = subject.split('.');
+  return segments.flatMap((segment, n): [string, string][] => ('param' in segment ? [[segment.param, tokens[n] as string]] : []));
+};

@@ -18,7 +18,8 @@ export type Binding = {
   batchWindow: number;
   groupBy: GroupBy;
   retry: { attempts: number /** ms, the last repeats */; backoff: number[] /** ms */; maxAge: number };
-  filter?: unknown;
+  /** The function's own alarms: they are never dead-lettered. */
+  alarms?: true;
 };
 
 export type FunctionEntry = {

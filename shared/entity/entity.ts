@@ -67,7 +67,7 @@ export type Context<Settings = Record<string, never>> = {
   settings: Settings;
   /** States of the entities named by `also`, as they are in this batch by now. */
   also: ReadonlyMap<EntityKey, unknown>;
-  /** States of entities of other functions named by `views`, as read at the start of the batch. */
+  /** States of entities of other functions named by `views`, as read at the start of the batch; absent where there is none. */
   views: ReadonlyMap<EntityKey, unknown>;
   /** Children of this entity by name, when `needsChildren` said so. */
   children: ReadonlyMap<string, unknown>;

@@ -5,6 +5,7 @@
 import type * as z from 'zod';
 import type { Headers } from '#shared/contract.ts';
 import { buildSubject, type SubjectParams, type SubjectPattern } from '#shared/subjects.ts';
+import { opaque } from './opaque.ts';
 
 /** A stream's name; `core`: at most once; `request`: request/reply, never captured by a stream. */
 export type CarriedBy =
@@ -19,15 +20,18 @@ export type CarriedBy =
   | 'core'
   | 'request';
 
-/** What came over the wire where a body is not JSON, or not ours to read. */
+/** A body as it came over the wire, where it is not JSON, or not ours to read. */
 export type RawBody = { data: string; encoding: 'utf8' | 'base64'; headers: Headers };
 
 export type Message<Name extends string = string, Pattern extends SubjectPattern = SubjectPattern, Body = unknown> = {
   name: Name;
   subject: Pattern;
   by: CarriedBy;
+  /** A field that is also a parameter of the subject may be left out on the wire: the reader takes it from there. */
   body: z.ZodType<Body>;
-  /** Makes a candidate body, which `body` then checks, of bytes that are not a JSON object (opaque bodies of other clients). Absent: JSON is required. */
+  /** Fields that are taken from a header where the body has none: `{ min_responses: 'X-Min-Responses' }`. */
+  fromHeaders?: Readonly<Record<string, string>>;
+  /** A second reading of bytes that are not JSON or that `body` refuses: what `body` then checks, or undefined to leave it refused. */
   raw?: (raw: RawBody, params: SubjectParams<Pattern>) => unknown;
 };
 
@@ -61,4 +65,8 @@ export const output = <Name extends string, Pattern extends SubjectPattern, Body
   params: SubjectParams<Pattern>,
   body: Body,
   headers?: Headers,
-) => ({ subject: buildSubject(message.subject, params), body, ...(headers && { headers }) });
+) => ({
+  subject: buildSubject(message.subject, params),
+  ...((message.body as z.ZodType) === opaque ? { raw: body as z.infer<typeof opaque> } : { body }),
+  ...(headers && { headers }),
+});

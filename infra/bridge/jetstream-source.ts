@@ -1,0 +1,126 @@
+/**
+ * A binding's messages from a stream, by a durable pull consumer that this source creates and keeps. It outlives lost
+ * connections, server restarts, leader changes, and the deletion of its consumer or stream.
+ */
+import { jetstreamManager } from '@nats-io/jetstream';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { type Clock, sleep, systemClock } from '#shared/clock.ts';
+import { ConsumerError, type Durable, type DurableSpec, ensureDurable } from './durable-consumer.ts';
+import type { Delivery, Source } from './ports.ts';
+import { type Pulls, pulls } from './pull.ts';
+import { batchRecord, bytesOf } from './record.ts';
+
+const ACK = Buffer.from('+ACK');
+const NAK = Buffer.from('-NAK');
+const WORKING = Buffer.from('+WPI');
+const MIN_BACKOFF_MS = 50;
+const MAX_BACKOFF_MS = 5_000;
+/** How long the first set-up waits for a server that has no leader yet. */
+const PATIENCE_MS = 30_000;
+
+export type JetStreamSourceOptions = DurableSpec & {
+  nc: NatsConnection;
+  /** Told in a sentence when the source lost its consumer and when it has it back. */
+  log(sentence: string): void;
+  clock?: Clock;
+};
+
+/**
+ * Resolves when the consumer stands. Rejects with a ConsumerError that says what to mend. `consumer` of the answer changes
+ * when the stream is made anew.
+ */
+export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }: JetStreamSourceOptions): Promise<Source> => {
+  const { stream, durable } = spec;
+  const manager = await jetstreamManager(nc, { checkAPI: false });
+  let current: Durable = await firstSetUp(() => ensureDurable(manager, spec), clock);
+  let pulling: Pulls | undefined;
+  let stopped = false;
+
+  const keepPulling = async (source: Pulls) => {
+    let backoff = MIN_BACKOFF_MS;
+    let told = '';
+    const tell = (sentence: string) => {
+      if (sentence !== told) log(`${stream}/${durable}: ${sentence}`);
+      told = sentence;
+    };
+    while (!stopped) {
+      const since = clock.now();
+      const why = await source.run();
+      if (stopped) return;
+      tell(`${why}; the consumer is set up again`);
+      if (clock.now() - since > MAX_BACKOFF_MS) backoff = MIN_BACKOFF_MS;
+      for (let standing = false; !standing && !stopped; backoff = Math.min(2 * backoff, MAX_BACKOFF_MS)) {
+        await sleep(clock, backoff);
+        try {
+          // An equal consumer keeps its object: what was delivered before is still to be acknowledged.
+          const found = await ensureDurable(manager, spec);
+          if (found.born !== current.born || found.identity !== current.identity) current = found;
+          standing = true;
+        } catch (error) {
+          tell(`${(error as Error).message}; trying again`);
+        }
+      }
+    }
+  };
+
+  const toDelivery = (msg: Msg): Delivery => {
+    const from = current;
+    const reply = msg.reply as string;
+    // The tail of an ack subject: ...<delivered>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>, after 4 or 6 tokens.
+    const tokens = reply.split('.');
+    const [deliveries, sequence, , timestamp] = tokens.slice(tokens.length === 9 ? 4 : 6) as [string, string, string, string];
+    // A consumer made anew counts from the start: an ack of the old one's message would settle another message.
+    const answer = (verb: string | Uint8Array) => {
+      if (from === current && !nc.isClosed()) nc.publish(reply, verb);
+    };
+    return {
+      record: batchRecord(msg, {
+        origin: from.origin,
+        sequence: Number(sequence),
+        timestamp: Number(timestamp.slice(0, -6)),
+        deliveries: Number(deliveries),
+      }),
+      bytes: bytesOf(msg),
+      receivedAt: clock.now(),
+      ack: () => answer(ACK),
+      nak: (delayMs) => answer(delayMs > 0 ? `-NAK {"delay":${Math.round(delayMs * 1e6)}}` : NAK),
+      working: () => answer(WORKING),
+    };
+  };
+
+  return {
+    eventSource: 'nats:jetstream',
+    get consumer() {
+      return current.identity;
+    },
+    ackWait: spec.ackWait,
+    start(sink) {
+      const late = (msg: Msg) => toDelivery(msg).nak(0);
+      pulling = pulls({ nc, clock, stream, durable, sink, deliver: (msg) => sink.deliver(toDelivery(msg)), late });
+      void keepPulling(pulling);
+    },
+    async readFloor() {
+      const from = current;
+      const info = await manager.consumers.info(stream, durable);
+      if (info.created !== from.born || from !== current)
+        throw new Error(`${stream}/${durable}: the consumer was made anew just now; read the floor again`);
+      return { sequence: info.ack_floor.stream_seq, asOf: new Date(Date.parse(info.ts ?? '')).toISOString() };
+    },
+    async stop() {
+      stopped = true;
+      await pulling?.stop();
+    },
+  };
+};
+
+const firstSetUp = async (setUp: () => Promise<Durable>, clock: Clock): Promise<Durable> => {
+  const until = clock.now() + PATIENCE_MS;
+  for (let backoff = MIN_BACKOFF_MS; ; backoff = Math.min(2 * backoff, MAX_BACKOFF_MS)) {
+    try {
+      return await setUp();
+    } catch (error) {
+      if (error instanceof ConsumerError || clock.now() > until) throw error;
+      await sleep(clock, backoff);
+    }
+  }
+};

@@ -1,0 +1,127 @@
+/**
+ * Lanes: a key's messages run one batch at a time. A message goes to lane `hash(key) % count`; a lane has one batch in
+ * flight, and what arrives meanwhile is its next one. So a key never runs twice at once, and batches grow by themselves
+ * under load. The lanes belong to a function: all its bindings share them, its alarms too.
+ */
+import type { Clock } from '#shared/clock.ts';
+
+/** How the messages of one binding become batches. */
+export type Batching = {
+  size: number;
+  /** ms that a batch waits to be filled, counted from its first message. */
+  window: number;
+  /** Payload and header bytes that close a batch. */
+  bytes: number;
+};
+
+/** A queued message. `alone`: its batch has no other. */
+export type Queueable = { key: string; bytes: number; queuedAt: number; alone: boolean };
+
+export type Queue = { name: string; batching: Batching };
+
+type Lane<T> = { busy: boolean; waiting: Map<string, T[]>; cancelTimer: (() => void) | undefined };
+
+export type Lanes<Q extends Queue, T extends Queueable> = {
+  offer(queue: Q, item: T): void;
+  /** Waits for the batches in flight; answers what was queued and will not run. */
+  close(): Promise<T[]>;
+  /** Messages queued. */
+  depth(): number;
+};
+
+/** FNV-1a, 32 bit. */
+export const hashOf = (key: string): number => {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+};
+
+/** `run` settles a batch completely before it resolves, and never rejects. */
+export const createLanes = <Q extends Queue, T extends Queueable>(options: {
+  count: number;
+  clock: Clock;
+  run: (queue: Q, batch: T[]) => Promise<void>;
+}): Lanes<Q, T> => {
+  const { clock, run } = options;
+  const lanes: Lane<T>[] = Array.from({ length: options.count }, () => ({ busy: false, waiting: new Map(), cancelTimer: undefined }));
+  const queues = new Map<string, Q>();
+  const running = new Set<Promise<void>>();
+  let depth = 0;
+  let closed = false;
+
+  const take = (queue: Q, waiting: T[]): T[] => {
+    let count = 0;
+    let bytes = 0;
+    for (const item of waiting) {
+      const full = count >= queue.batching.size || (count > 0 && bytes + item.bytes > queue.batching.bytes);
+      if (full || (item.alone && count > 0)) break;
+      count++;
+      bytes += item.bytes;
+      if (item.alone) break;
+    }
+    return waiting.splice(0, count);
+  };
+
+  /** ms until the queue's next batch is due; 0: now. */
+  const dueIn = (queue: Q, waiting: T[]): number => {
+    const { size, window, bytes } = queue.batching;
+    const first = waiting[0];
+    if (!first) return Infinity;
+    if (window === 0 || waiting.length >= size || first.alone) return 0;
+    if (waiting.reduce((sum, item) => sum + item.bytes, 0) >= bytes) return 0;
+    return Math.max(0, first.queuedAt + window - clock.now());
+  };
+
+  const pump = (lane: Lane<T>): void => {
+    lane.cancelTimer?.();
+    lane.cancelTimer = undefined;
+    if (lane.busy || closed) return;
+    let chosen: { queue: Q; waiting: T[]; dueIn: number; since: number } | undefined;
+    for (const [name, waiting] of lane.waiting) {
+      const queue = queues.get(name) as Q;
+      const candidate = { queue, waiting, dueIn: dueIn(queue, waiting), since: waiting[0]?.queuedAt ?? Infinity };
+      if (!chosen || candidate.dueIn < chosen.dueIn || (candidate.dueIn === chosen.dueIn && candidate.since < chosen.since))
+        chosen = candidate;
+    }
+    if (!chosen || chosen.dueIn === Infinity) return;
+    if (chosen.dueIn > 0) {
+      lane.cancelTimer = clock.after(chosen.dueIn, () => pump(lane));
+      return;
+    }
+    const batch = take(chosen.queue, chosen.waiting);
+    depth -= batch.length;
+    lane.busy = true;
+    const done = run(chosen.queue, batch).finally(() => {
+      running.delete(done);
+      lane.busy = false;
+      pump(lane);
+    });
+    running.add(done);
+  };
+
+  return {
+    offer: (queue, item) => {
+      const lane = lanes[hashOf(item.key) % lanes.length] as Lane<T>;
+      queues.set(queue.name, queue);
+      let waiting = lane.waiting.get(queue.name);
+      if (!waiting) {
+        waiting = [];
+        lane.waiting.set(queue.name, waiting);
+      }
+      waiting.push(item);
+      depth++;
+      if (!lane.busy && (waiting.length === 1 || waiting.length >= queue.batching.size || queue.batching.window === 0)) pump(lane);
+    },
+    close: async () => {
+      closed = true;
+      const left = lanes.flatMap((lane) => {
+        lane.cancelTimer?.();
+        return [...lane.waiting.values()].flatMap((waiting) => waiting.splice(0));
+      });
+      depth = 0;
+      await Promise.all(running);
+      return left;
+    },
+    depth: () => depth,
+  };
+};

@@ -1,0 +1,136 @@
+/**
+ * Reads the bindings of the functions from `serverless.yml` (their `nats` events), so that a function is declared once.
+ * Every mistake is reported, each with the place where it is.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import * as z from 'zod';
+import type { Binding, FunctionEntry, GroupBy, Manifest, SourceSpec } from './manifest.ts';
+
+export class ManifestError extends Error {
+  override name = 'ManifestError';
+}
+
+const seconds = z.number().int().min(1).max(900);
+const filter = z.string().regex(/^[^\s.]+(\.[^\s.]+)*$/, 'is not a subject filter: tokens divided by dots');
+const filters = z.union([filter, z.array(filter).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]));
+
+/** One `nats` event. Exactly one of `stream`, `core` and `request` says where its messages come from. */
+export const natsEventSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]*$/, 'a name has lower case letters, digits and -')
+      .optional(),
+    stream: z.string().optional(),
+    subjects: filters.optional(),
+    core: filters.optional(),
+    request: filters.optional(),
+    fold: z.literal('latest').optional(),
+    batchSize: z.number().int().min(1).max(10_000).default(100),
+    batchWindow: z.number().int().min(0).max(300_000).default(0),
+    concurrency: z.number().int().min(1).max(1000).default(4),
+    groupBy: z.string().optional(),
+    retry: z
+      .strictObject({
+        attempts: z.number().int().min(1).max(100).default(5),
+        backoff: z.array(z.number().int().min(0).max(3_600_000)).min(1).default([1000, 5000, 30_000]),
+        maxAge: z.number().int().min(1000).default(3_600_000),
+      })
+      .prefault({}),
+    publishes: filters.optional(),
+    own: z.boolean().default(false),
+  })
+  .check((context) => {
+    const event = context.value;
+    const say = (message: string, path: string) => context.issues.push({ code: 'custom', message, path: [path], input: event });
+    const kinds = (['stream', 'core', 'request'] as const).filter((kind) => event[kind] !== undefined);
+    if (kinds.length !== 1) say(`needs exactly one of stream, core and request, has ${kinds.join(' and ') || 'none'}`, 'stream');
+    if (event.stream !== undefined && !event.subjects) say('is needed with stream: which of its subjects', 'subjects');
+    if (event.stream === undefined && event.subjects) say('goes with stream only', 'subjects');
+    if (event.fold && !event.core) say('goes with core only', 'fold');
+  });
+
+type NatsEvent = z.infer<typeof natsEventSchema>;
+
+const environment = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).default({});
+
+const serverlessSchema = z.looseObject({
+  provider: z.looseObject({ timeout: seconds.default(6), environment }),
+  functions: z.record(
+    z.string().regex(/^[a-z][a-z0-9-]*$/, 'a function name has lower case letters, digits and -'),
+    z.looseObject({
+      handler: z.string().regex(/^[\w./-]+\.\w+$/, 'is not <path of a module>.<name of its export>'),
+      timeout: seconds.optional(),
+      environment,
+      events: z.array(z.looseObject({ nats: natsEventSchema.optional() })).default([]),
+    }),
+  ),
+});
+
+const toGroupBy = (text: string | undefined): GroupBy => {
+  if (text === undefined) return undefined;
+  const token = /^\$(\d+)$/.exec(text)?.[1];
+  return token ? { token: Number(token) } : { field: text };
+};
+
+const toSource = (event: NatsEvent): SourceSpec => {
+  if (event.stream !== undefined) return { kind: 'jetstream', stream: event.stream, subjects: event.subjects ?? [] };
+  if (event.core) return { kind: 'core', subjects: event.core, ...(event.fold && { fold: event.fold }) };
+  return { kind: 'request', subjects: event.request ?? [] };
+};
+
+const toBinding = (functionName: string, event: NatsEvent): Binding => ({
+  name: `${functionName}.${event.name ?? 'events'}`,
+  function: functionName,
+  source: toSource(event),
+  batchSize: event.batchSize,
+  batchWindow: event.batchWindow,
+  groupBy: toGroupBy(event.groupBy),
+  retry: event.retry,
+});
+
+/** Checks the text of a serverless.yml. Throws a ManifestError that lists all mistakes. */
+export const parseManifest = (text: string, path: string): Manifest => {
+  let document: unknown;
+  try {
+    document = parseYaml(text);
+  } catch (error) {
+    throw new ManifestError(`${path} is not YAML: ${String((error as Error).message).split('\n')[0]}`);
+  }
+  const parsed = serverlessSchema.safeParse(document);
+  if (!parsed.success) {
+    const mistakes = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
+    throw new ManifestError(`${path} is wrong: ${mistakes.join('; ')}`);
+  }
+  const { provider, functions } = parsed.data;
+  const mistakes: string[] = [];
+  const entries = Object.entries(functions).map(([name, fn]): FunctionEntry => {
+    const events = fn.events.flatMap(({ nats }) => nats ?? []);
+    const bindings = events.map((event) => toBinding(name, event));
+    const names = bindings.map((binding) => binding.name);
+    const twice = names.find((binding, n) => names.indexOf(binding) !== n);
+    if (twice) mistakes.push(`functions.${name}: two nats events are named ${twice.slice(name.length + 1)}: give each a name of its own`);
+    const dot = fn.handler.lastIndexOf('.');
+    return {
+      name,
+      handler: { module: resolve(dirname(path), `${fn.handler.slice(0, dot)}.ts`), export: fn.handler.slice(dot + 1) },
+      timeout: (fn.timeout ?? provider.timeout) * 1000,
+      concurrency: Math.max(1, ...events.map((event) => event.concurrency)),
+      environment: { ...provider.environment, ...fn.environment },
+      publishes: [...new Set(events.flatMap((event) => event.publishes ?? []))],
+      own: events.some((event) => event.own),
+      bindings,
+    };
+  });
+  if (mistakes.length > 0) throw new ManifestError(`${path} is wrong: ${mistakes.join('; ')}`);
+  return { functions: entries };
+};
+
+export const readManifest = async (path: string): Promise<Manifest> => {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new ManifestError(`${path} cannot be read (${error.code}): run this in the project's folder`);
+  });
+  return parseManifest(text, path);
+};

@@ -1,0 +1,117 @@
+/** An entity while a batch is decided: what was loaded, what it is by now, and what waits for its write. */
+import { type Applied, isPassed, type Position, raiseFloor, record } from './applied.ts';
+import type { EntityKey, Kind } from './entity.ts';
+import { confirmedRecords, partNames } from './outbox.ts';
+import type { Item, OutboxEntry, StoredChild } from './store.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a batch holds entities of several kinds
+export type AnyKind = Kind<any>;
+
+export type Working = {
+  key: EntityKey;
+  kind: AnyKind;
+  /** The stored version; 0: not stored. */
+  version: number;
+  state: unknown;
+  wakeAt: number | null | undefined;
+  applied: Record<string, Applied>;
+  outbox: Record<string, OutboxEntry>;
+  /** Bytes of outputs added to the item in this batch. */
+  outboxBytes: number;
+  dirty: boolean;
+  /** Records that changed nothing: written down only if the entity is written anyway (rule 4). */
+  noops: Position[];
+  /** Child items to put before, and names to delete after the write. */
+  put: StoredChild[];
+  drop: string[];
+  /** All that must be written together with it, itself included. */
+  group: Working[];
+  children?: Map<string, unknown>;
+};
+
+/** After so long without the write or the alarm that it waits for, the sweep looks at an entity. */
+export const SWEEP_GRACE_MS = 60_000;
+
+export class UnreadableState extends Error {
+  override name = 'UnreadableState';
+}
+
+/** The state of an item as its kind wants it today. Throws UnreadableState, which names the entity. */
+export const readState = (kind: AnyKind, item: Item): unknown => {
+  if (item.state == null) return undefined;
+  if (item.schema > kind.version)
+    throw new UnreadableState(`${item.key} has schema version ${item.schema}, this code knows ${kind.version}: deploy the newer code`);
+  let state: unknown = item.state;
+  for (let version = item.schema; version < kind.version; version++) {
+    const upcast = kind.upcast?.[version];
+    if (!upcast)
+      throw new UnreadableState(`${item.key} has schema version ${version} and no upcast to ${version + 1}: add one to the kind`);
+    state = upcast(state);
+  }
+  const parsed = kind.schema.safeParse(state);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new UnreadableState(`${item.key} holds a state that does not parse: ${issue?.path.join('.') || 'state'}: ${issue?.message}`);
+};
+
+export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined): Working => {
+  const working: Working = {
+    key,
+    kind,
+    version: item?.version ?? 0,
+    state: item === undefined ? undefined : readState(kind, item),
+    wakeAt: item?.wakeAt,
+    applied: { ...item?.applied },
+    outbox: { ...item?.outbox },
+    outboxBytes: 0,
+    dirty: false,
+    noops: [],
+    put: [],
+    drop: [],
+    group: [],
+  };
+  working.group.push(working);
+  return working;
+};
+
+/** Raises the consumer's floor and lets go of what it passes. Written only when something else is. */
+export const seeFloor = (working: Working, consumer: string, floor: Applied['floor']): void => {
+  const before = working.applied[consumer];
+  if (before) working.applied[consumer] = raiseFloor(before, floor);
+  for (const recordId of confirmedRecords(working.outbox, consumer, floor)) {
+    working.drop.push(...partNames(recordId, working.outbox[recordId]?.parts ?? 0));
+    delete working.outbox[recordId];
+  }
+};
+
+export const markApplied = (working: Working, consumer: string, floor: Applied['floor'], at: Position, tombstone = false): void => {
+  const applied = working.applied[consumer] ?? { floor, above: [] };
+  if (!isPassed(applied.floor, at)) working.applied[consumer] = record(applied, at, tombstone);
+};
+
+/** Joins two groups: from now on one transaction writes both. */
+export const join = (a: Working, b: Working): void => {
+  if (a.group === b.group) return;
+  const joined = [...a.group, ...b.group];
+  for (const working of joined) working.group = joined;
+};
+
+export const toItem = (working: Working, nonce: string, now: number): Item => {
+  const owes = Object.keys(working.outbox).length > 0;
+  const sweepAt = Math.min(owes ? now + SWEEP_GRACE_MS : Infinity, working.wakeAt == null ? Infinity : working.wakeAt + SWEEP_GRACE_MS);
+  const expiresAt = working.state === undefined ? now + 7 * 24 * 3_600_000 : working.kind.expiresAt?.(working.state);
+  const lookup = working.state === undefined ? undefined : working.kind.lookup?.(working.state);
+  return {
+    key: working.key,
+    version: working.version + 1,
+    schema: working.kind.version,
+    state: working.state ?? null,
+    applied: working.applied,
+    outbox: working.outbox,
+    nonce,
+    ...(working.wakeAt !== undefined && { wakeAt: working.wakeAt }),
+    ...(Number.isFinite(sweepAt) && { sweepAt }),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(lookup !== undefined && { lookup }),
+  };
+};

@@ -1,0 +1,91 @@
+/**
+ * Middleware: reads every record of the batch into the work or the question that it is. A record that cannot be read is
+ * set apart with a sentence, and the rest go on.
+ */
+import type { MiddlewareObj } from '@middy/core';
+import type { Answer, Batch, BatchRecord, ItemFailure } from '#shared/contract.ts';
+import type { AnySpec, Work } from '#shared/entity/engine.ts';
+import { type Alarm, keyOf } from '#shared/entity/entity.ts';
+import type { AnyMessage, Received } from '#shared/messages/message.ts';
+import { readMessage } from '#shared/messages/read.ts';
+import { isToken } from '#shared/subjects.ts';
+import type { AnyQuery } from './query.ts';
+import { carriedHeaders } from './trace.ts';
+
+export type Question = { record: BatchRecord; query: AnyQuery; event: Received<AnyMessage> };
+
+export type Decoded = { works: Work[]; questions: Question[]; unreadable: ItemFailure[] };
+
+/** What the middleware leaves for the handler behind it. */
+export type DecodedBatch = Batch & { decoded: Decoded };
+
+const unreadable = (record: BatchRecord, code: string, message: string): ItemFailure => ({
+  itemIdentifier: record.id,
+  deadLetter: true,
+  reason: { code, message },
+});
+
+const alarmOf = (record: BatchRecord, functionName: string): Alarm | undefined => {
+  const [kind, id, ...rest] = record.subject.slice(`timers.due.${functionName}.`.length).split('.');
+  const { due } = JSON.parse(record.data) as { due?: string };
+  const at = Date.parse(due ?? '');
+  return kind && id && rest.length === 0 && !Number.isNaN(at) ? { message: 'alarm', due: at, key: keyOf(kind, id) } : undefined;
+};
+
+export const decode = (options: {
+  name: string;
+  entities: readonly AnySpec[];
+  queries: readonly AnyQuery[];
+}): MiddlewareObj<DecodedBatch, Answer> => {
+  const specByMessage = new Map(options.entities.flatMap((spec) => spec.accepts.map((message) => [message.name, spec] as const)));
+  const specByKind = new Map(options.entities.map((spec) => [spec.of.kind, spec]));
+  const queryByMessage = new Map(options.queries.map((query) => [query.message.name, query]));
+  const messages = [...options.entities.flatMap((spec) => spec.accepts), ...options.queries.map((query) => query.message)];
+
+  const readAlarm = (record: BatchRecord, decoded: Decoded): void => {
+    const alarm = alarmOf(record, options.name);
+    const spec = alarm && specByKind.get(alarm.key.slice(0, alarm.key.indexOf('#')));
+    if (spec) decoded.works.push({ record, spec, key: alarm.key, event: alarm });
+    else decoded.unreadable.push(unreadable(record, 'unknown_alarm', `${record.subject} is an alarm of no entity of ${options.name}`));
+  };
+
+  const readRecord = (record: BatchRecord, decoded: Decoded): void => {
+    const read = readMessage(messages, record);
+    if (!read.ok) {
+      decoded.unreadable.push(unreadable(record, read.code, read.message));
+      return;
+    }
+    const { event } = read;
+    const query = queryByMessage.get(event.message);
+    if (query) {
+      decoded.questions.push({ record, query, event });
+      return;
+    }
+    const spec = specByMessage.get(event.message) as AnySpec;
+    const id = spec.id(event);
+    if (!isToken(id)) {
+      decoded.unreadable.push(unreadable(record, 'bad_id', `${record.subject} is about "${id}": an id has letters, digits, - and _ only`));
+      return;
+    }
+    const carry = carriedHeaders(record, options.name);
+    decoded.works.push({ record, spec, key: keyOf(spec.of.kind, id), event, ...(carry && { carry }) });
+  };
+
+  return {
+    before: ({ event: batch }) => {
+      const decoded: Decoded = { works: [], questions: [], unreadable: [] };
+      const alarms = batch.binding === `${options.name}.alarms`;
+      for (const record of batch.Records) (alarms ? readAlarm : readRecord)(record, decoded);
+      batch.decoded = decoded;
+    },
+    after: (request) => {
+      const { unreadable } = request.event.decoded;
+      const answer = request.response;
+      if (!answer || unreadable.length === 0) return;
+      // What cannot be read can never act: a settle has nothing to bar.
+      if (request.event.settle)
+        answer.tombstoned = [...(answer.tombstoned ?? []), ...unreadable.map(({ itemIdentifier }) => itemIdentifier)];
+      else answer.batchItemFailures.push(...unreadable);
+    },
+  };
+};

@@ -1,0 +1,19 @@
+/** A request that is answered by reading: no entity changes, so nothing is written and nothing can conflict. */
+import type { ErrorBody } from '#shared/contract.ts';
+import type { Store } from '#shared/entity/store.ts';
+import type { AnyMessage, Received } from '#shared/messages/message.ts';
+
+export type Answered = { body: unknown } | { error: ErrorBody };
+
+export type Query<M extends AnyMessage, View> = {
+  message: M;
+  /** The only part that does I/O. */
+  read: (request: Received<M>, store: Pick<Store, 'load' | 'lookup' | 'children' | 'overdue'>) => Promise<View>;
+  answer: (view: View, request: Received<M>, now: number) => Answered;
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: a function answers requests of several types
+export type AnyQuery = Query<any, any>;
+
+/** Ties the type parameters of a query together. */
+export const defineQuery = <M extends AnyMessage, View>(query: Query<M, View>): Query<M, View> => query;

@@ -1,0 +1,52 @@
+/** Finds agents in the table: by capability, domain, zone and health. Discovery answers with them, assignment chooses among them. */
+import { keyOf } from '#shared/entity/entity.ts';
+import type { Store } from '#shared/entity/store.ts';
+import { readState } from '#shared/entity/working.ts';
+import { type Agent, agentKind, capabilityLookup, domainLookup, isHealthy } from './agent.ts';
+
+/** What is absent matters not; `healthy: false` asks for those that are not. */
+export type Wanted = { capability?: string; domain?: string; zone?: string; healthy?: boolean };
+
+const PAGE = 100;
+
+/** Throws when the table cannot be read, or the agent's state not be understood. */
+export const readAgent = async (store: Pick<Store, 'load'>, agentId: string): Promise<Agent | undefined> => {
+  const key = keyOf(agentKind.kind, agentId);
+  const item = (await store.load([key])).get(key);
+  return item && (readState(agentKind, item) as Agent | undefined);
+};
+
+/** Reads until `limit` agents match, a page at a time: what it has not read is not among the chosen. */
+export const findAgents = async (store: Pick<Store, 'load' | 'lookup'>, wanted: Wanted, limit: number): Promise<Agent[]> => {
+  const value = mostSelective(wanted);
+  const found: Agent[] = [];
+  for (let keys = await store.lookup(value, { limit: PAGE }); keys.length > 0; ) {
+    for (const item of (await store.load(keys)).values()) {
+      const agent = readState(agentKind, item) as Agent | undefined;
+      if (agent && matches(agent, wanted)) found.push(agent);
+    }
+    const after = keys.at(-1);
+    if (found.length >= limit || keys.length < PAGE || after === undefined) break;
+    keys = await store.lookup(value, { limit: PAGE, after });
+  }
+  return choose(found, limit);
+};
+
+const mostSelective = ({ capability, domain }: Wanted): string => {
+  if (capability !== undefined) return capabilityLookup(capability);
+  return domain === undefined ? agentKind.kind : domainLookup(domain);
+};
+
+/** Lookups lag behind the state, so all is asked of the state again. */
+export const matches = (agent: Agent, { capability, domain, zone, healthy }: Wanted): boolean =>
+  agent.lifecycle !== 'terminated' &&
+  (capability === undefined || agent.profile.capabilities.includes(capability)) &&
+  (domain === undefined || agent.profile.domain === domain) &&
+  (zone === undefined || agent.profile.zone === zone) &&
+  (healthy === undefined || isHealthy(agent) === healthy);
+
+/** The healthy first, the least loaded of them first; at most `limit`. */
+export const choose = (agents: readonly Agent[], limit: number): Agent[] => [...agents].sort(byHealthThenLoad).slice(0, limit);
+
+const byHealthThenLoad = (a: Agent, b: Agent): number =>
+  Number(isHealthy(b)) - Number(isHealthy(a)) || a.load - b.load || (a.profile.agent_id < b.profile.agent_id ? -1 : 1);

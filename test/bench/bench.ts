@@ -1,0 +1,29 @@
+/**
+ * `npm run bench -- <name> [--json] [--case <case>]`: runs a benchmark and prints its figures as a table, or one line of
+ * JSON a figure. Every benchmark is a file of this folder that exports `run`; README.md says what each measures and how.
+ */
+import { parseArgs } from 'node:util';
+
+export type Figure = { case: string; figure: string; value: number; unit: string };
+export type Bench = { cases: string[]; run: (name: string) => Promise<Omit<Figure, 'case'>[]> };
+
+const benches: Record<string, () => Promise<Bench>> = {
+  stack: async () => (await import('./stack.ts')).stack,
+};
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' }, case: { type: 'string' } } });
+const [name = ''] = positionals;
+const load = benches[name];
+if (!load) {
+  console.error(`there is no bench "${name}": name one of ${Object.keys(benches).join(', ')}`);
+  process.exit(1);
+}
+const bench = await load();
+const figures: Figure[] = [];
+for (const each of values.case ? [values.case] : bench.cases) {
+  if (!values.json) console.error(`${name} ${each} ...`);
+  for (const figure of await bench.run(each)) figures.push({ case: each, ...figure });
+}
+if (values.json) for (const figure of figures) console.log(JSON.stringify({ bench: name, ...figure }));
+else console.table(figures.map(({ value, ...rest }) => ({ bench: name, ...rest, value: Number(value.toPrecision(4)) })));
+process.exit(0);

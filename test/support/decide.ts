@@ -1,0 +1,135 @@
+/**
+ * Drives the pure core of a function through a story: messages, time that passes, alarms that go off. What the engine does
+ * around `decide`, without table, bridge or clock. Every state, child and event goes through JSON and is frozen first, so a
+ * `decide` that mutates its input, or keeps what JSON does not, fails here.
+ */
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { Headers } from '#shared/contract.ts';
+import { type Alarm, type Decision, type EntityKey, type EntitySpec, keyOf, type Output } from '#shared/entity/entity.ts';
+import type { AnyMessage, Message, Received } from '#shared/messages/message.ts';
+import { buildSubject, type SubjectParams, type SubjectPattern } from '#shared/subjects.ts';
+
+/** Where a story begins: 2026-01-01T00:00:00Z, epoch ms. */
+export const START = Date.UTC(2026, 0, 1);
+
+type Extra = { sentAt?: number; headers?: Headers; reply?: string };
+
+/** A message as `decide` sees it. `body` is checked by the message's schema. */
+export const received = <Name extends string, Pattern extends SubjectPattern, Body>(
+  message: Message<Name, Pattern, Body>,
+  params: SubjectParams<Pattern>,
+  body: unknown,
+  { sentAt = START, headers = {}, reply }: Extra = {},
+) =>
+  ({
+    message: message.name,
+    subject: buildSubject(message.subject, params),
+    params,
+    body: message.body.parse(throughTable(body)),
+    headers,
+    sentAt,
+    ...(reply && { reply }),
+  }) as Received<Message<Name, Pattern, Body>>;
+
+type Stored = { state: unknown; wakeAt: number | null; children: Map<string, unknown> };
+
+export const drive = <State, M extends AnyMessage, Settings>(
+  spec: EntitySpec<State, M, Settings>,
+  settings: Settings,
+  views: Record<EntityKey, unknown> = {},
+) => {
+  const entities = new Map<EntityKey, Stored>();
+  const published: Output[] = [];
+  let now = START;
+  let records = 0;
+  let writes = 0;
+
+  const at = (key: EntityKey): Stored => entities.get(key) ?? { state: undefined, wakeAt: null, children: new Map() };
+
+  const decide = (key: EntityKey, event: Received<M> | Alarm, recordId: string): Decision<State> => {
+    const { wakeAt, children, ...stored } = at(key);
+    const state = throughTable(stored.state) as State | undefined;
+    const also = spec.also?.(state, event) ?? [];
+    const decision = spec.decide(state, event, {
+      now,
+      id: key.slice(key.indexOf('#') + 1),
+      recordId,
+      newId: (salt = '') => createHash('sha256').update(`${recordId}|${salt}`).digest('hex').slice(0, 22),
+      wakeAt,
+      settings,
+      also: new Map(also.map((other) => [other, throughTable(at(other).state)])),
+      views: new Map((event.message === 'alarm' ? [] : (spec.views?.(event as Received<M>) ?? [])).map((view) => [view, views[view]])),
+      children: new Map(spec.needsChildren?.(state, event) ? [...children].map(([name, data]) => [name, throughTable(data)]) : []),
+    });
+    if (decision.outcome === 'done') take(key, decision, also);
+    return decision;
+  };
+
+  const take = (key: EntityKey, decision: Extract<Decision<State>, { outcome: 'done' }>, named: EntityKey[]): void => {
+    const before = at(key);
+    const children = new Map(before.children);
+    for (const child of decision.children ?? []) children.set(child.name, throughTable(child.data));
+    for (const name of decision.drop ?? []) children.delete(name);
+    const state = decision.state === undefined ? before.state : throughTable(spec.of.schema.parse(throughTable(decision.state)));
+    const after: Stored = { state, wakeAt: decision.wakeAt === undefined ? before.wakeAt : decision.wakeAt, children };
+    const others = Object.entries(decision.also ?? {}) as [EntityKey, unknown][];
+    for (const [other, otherState] of others) {
+      if (!named.includes(other)) throw new Error(`decide changed ${other}, which 'also' did not name`);
+      entities.set(other, { ...at(other), state: throughTable(otherState) });
+    }
+    const publish = decision.publish ?? [];
+    if (!isDeepStrictEqual(before, after) || publish.length > 0 || others.length > 0) {
+      writes++;
+      entities.set(key, after);
+    }
+    published.push(...(throughTable(publish) as Output[]));
+  };
+
+  const nextAlarm = (until: number): [EntityKey, Stored] | undefined =>
+    [...entities]
+      .filter(([, { wakeAt }]) => wakeAt !== null && wakeAt <= until)
+      .sort(([, a], [, b]) => (a.wakeAt as number) - (b.wakeAt as number))[0];
+
+  return {
+    /** Decides a message now, or at its `sentAt` when that is later. */
+    tell: (event: Received<M>, recordId = `STREAM@0:${++records}:${event.sentAt}`): Decision<State> => {
+      now = Math.max(now, event.sentAt);
+      return decide(keyOf(spec.of.kind, spec.id(event)), throughTable(event) as Received<M>, recordId);
+    },
+    /** Lets time pass until `time`, epoch ms; alarms go off when they are due, `late` ms after it. */
+    until: (time: number, late = 0): void => {
+      for (let rings = 0, next = nextAlarm(time); next; next = nextAlarm(time)) {
+        if (++rings > 1000) throw new Error(`${next[0]} is woken again and again`);
+        const due = next[1].wakeAt as number;
+        now = Math.max(now, due + late);
+        decide(next[0], { message: 'alarm', due, key: next[0] }, `TIMERS@0:${++records}:${now}`);
+      }
+      now = Math.max(now, time);
+    },
+    /** An alarm that nobody set: an early or stray one. */
+    ring: (id: string, due = now): Decision<State> =>
+      decide(keyOf(spec.of.kind, id), { message: 'alarm', due, key: keyOf(spec.of.kind, id) }, `TIMERS@0:${++records}:${now}`),
+    state: (id: string): State | undefined => at(keyOf(spec.of.kind, id)).state as State | undefined,
+    /** The state of any entity of the function. */
+    stateOf: (key: EntityKey): unknown => at(key).state,
+    wakeAt: (id: string): number | null => at(keyOf(spec.of.kind, id)).wakeAt,
+    children: (id: string): ReadonlyMap<string, unknown> => at(keyOf(spec.of.kind, id)).children,
+    /** All that was published so far, in order. */
+    published,
+    /** Bodies of what was published on subjects that begin so. */
+    bodies: (prefix: string) => published.filter(({ subject }) => subject.startsWith(prefix)).map(({ body }) => body as Record<string, unknown>),
+    /** How often the table was written. */
+    writes: () => writes,
+    now: () => now,
+  };
+};
+
+/** The copy that comes back from the table, frozen. */
+const throughTable = (value: unknown): unknown => (value === undefined ? undefined : freeze(JSON.parse(JSON.stringify(value))));
+
+const freeze = <T>(value: T): T => {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) freeze(part);
+  return Object.freeze(value);
+};
