@@ -6,14 +6,13 @@
  * life is published as health. One that is silent for a day, or never came, loses its place in its domain. An alarm that
  * rings far too late tells of our own absence, in which heartbeats were lost: the agent gets its 90 s again.
  */
-import { type Alarm, type Context, type Decision, defineEntity, done, type EntityKey, keyOf, type Output } from '#shared/entity/entity.ts';
-import { agentHeartbeat } from '#shared/messages/heartbeat.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type EntityKey, type Output } from '#shared/entity/entity.ts';
+import { agentHeartbeat } from '#shared/messages/lifecycle.ts';
 import { type Agent, agentKind, domainOf, lookupChildren } from '#shared/registry/agent.ts';
 import { isInService } from '#shared/registry/lifecycle.ts';
-import { domainKey, memberCount } from './domain.ts';
+import { domainKey, limitOf, memberCount, type Settings } from './domain.ts';
 import { type Beat, beat, eventOf, lifecycleMessages, type Moved, move, stranger } from './evolve.ts';
-import { domainIsFull, illegalTransition, isWell, mirrored, unmirrored, wentSilent } from './outputs.ts';
-import type { Settings } from './settings.ts';
+import { domainIsFull, illegalTransition, isWell, mirrored, wentSilent } from './outputs.ts';
 
 const DEAD_AFTER_MS = 90_000;
 const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
@@ -29,12 +28,19 @@ export const decide = (agent: Agent | undefined, event: Event | Alarm, context: 
       const after = beat(agent ?? stranger(context.id, event.sentAt), event);
       return after ? commit(agent, after, context) : done();
     }
-    default: {
+    case 'agentCreated':
+    case 'agentStarted':
+    case 'agentReady':
+    case 'agentStopped':
+    case 'agentError':
+    case 'agentAvailable': {
       const before = agent ?? stranger(context.id, event.sentAt);
       const after = move(before, event);
       if (after === 'illegal') return done({ publish: [illegalTransition(before, eventOf(event), context)] });
       return after ? commit(agent, after, context) : done();
     }
+    default:
+      throw event satisfies never;
   }
 };
 
@@ -61,7 +67,7 @@ const commit = (before: Agent | undefined, after: Agent, context: Context<Settin
   const [left, joined] = [domainOf(before), domainOf(after)];
   if (left !== joined && joined !== undefined) {
     const members = memberCount(context.also, joined);
-    const limit = context.settings.limitOf(joined);
+    const limit = limitOf(context.settings, joined);
     if (members >= limit) return refuse(before, joined, limit, context);
     also[domainKey(joined)] = { members: members + 1 };
   }
@@ -81,17 +87,18 @@ const commit = (before: Agent | undefined, after: Agent, context: Context<Settin
 
 /** What was new is listed as unregistered, what was known stays as it was. */
 const refuse = (before: Agent | undefined, domain: string, limit: number, context: Context<Settings>): Decision<Agent> => {
-  const publish = [domainIsFull(context.id, domain, limit, context)];
+  const publish = [domainIsFull(domain, limit, context)];
   if (before) return done({ publish });
   const state: Agent = { ...stranger(context.id, context.now), reason: `domain ${domain} is full` };
   return done({ state, wakeAt: alarmOf(state), publish });
 };
 
-const said = (before: Agent | undefined, after: Agent, context: Context<Settings>): Output[] => {
+const said = (before: Agent | undefined, after: Agent, { now }: Context<Settings>): Output[] => {
   const wasResponsive = before?.responsive ?? true;
-  if (wasResponsive && !after.responsive) return [wentSilent(after, context)];
-  const bucket = isInService(after.lifecycle) ? [mirrored(after)] : before && isInService(before.lifecycle) ? [unmirrored(after)] : [];
-  return !wasResponsive && after.responsive && after.lifecycle !== 'terminated' ? [...bucket, isWell(after)] : bucket;
+  if (wasResponsive && !after.responsive) return [wentSilent(after, now)];
+  const shown = [before, after].some((agent) => agent && isInService(agent.lifecycle));
+  const recovered = !wasResponsive && after.responsive;
+  return [...(shown ? [mirrored(after)] : []), ...(recovered ? [isWell(after)] : [])];
 };
 
 export const agents = defineEntity({
@@ -104,6 +111,6 @@ export const agents = defineEntity({
     const left = domainOf(agent);
     const after = event.message === 'alarm' ? undefined : move(agent ?? stranger(event.body.agent_id, event.sentAt), event);
     const joined = after === 'illegal' ? undefined : domainOf(after);
-    return [left, joined].filter((domain) => domain !== undefined && left !== joined).map((domain) => keyOf('domain', domain as string));
+    return left === joined ? [] : [left, joined].filter((domain) => domain !== undefined).map(domainKey);
   },
 });

@@ -1,10 +1,9 @@
 /** What a message makes of an agent, before its domain's limit has a say. Pure. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Received } from '#shared/messages/message.ts';
 import { agentAvailable } from '#shared/messages/discovery.ts';
-import type { agentHeartbeat } from '#shared/messages/heartbeat.ts';
-import { agentCreated, agentError, agentReady, agentStarted, agentStopped } from '#shared/messages/lifecycle.ts';
-import type { Agent, Profile } from '#shared/registry/agent.ts';
+import { agentCreated, agentError, type agentHeartbeat, agentReady, agentStarted, agentStopped } from '#shared/messages/lifecycle.ts';
+import type { Received } from '#shared/messages/message.ts';
+import { type Agent, profileSchema } from '#shared/registry/agent.ts';
 import { isMember, type LifecycleEvent, transition } from '#shared/registry/lifecycle.ts';
 
 export const lifecycleMessages = [agentCreated, agentStarted, agentReady, agentStopped, agentError, agentAvailable] as const;
@@ -48,38 +47,44 @@ export const move = (agent: Agent, moved: Moved): Agent | 'illegal' | undefined 
   if (!lifecycle) return 'illegal';
   const born = another || (agent.lifecycle === 'terminated' && lifecycle !== 'terminated');
   const { reason: _, ...before } = born ? stranger(agent.profile.agent_id, moved.sentAt) : agent;
-  const lives = event !== 'created' && event !== 'stopped';
+  const introduces = event !== 'stopped' && event !== 'error';
+  const isSignOfLife = event !== 'stopped' && event !== 'created';
   const after: Agent = {
     ...before,
-    profile: event === 'stopped' || event === 'error' ? before.profile : introduced(before.profile, moved.body),
+    profile: introduces ? profileSchema.parse({ ...before.profile, ...moved.body }) : before.profile,
     lifecycle,
     since: lifecycle === before.lifecycle ? before.since : moved.sentAt,
-    ...(lives && { lastSeen: Math.max(moved.sentAt, before.lastSeen ?? 0), responsive: true }),
-    ...(event === 'ready' && { status: before.load < 1 ? 'ready' : 'busy' }),
-    ...(event === 'error' && { status: 'error' }),
+    ...(isSignOfLife && { lastSeen: Math.max(moved.sentAt, before.lastSeen ?? 0), responsive: true }),
+    ...said(before, moved),
   };
   return saysMore(agent, after) ? after : undefined;
+};
+
+const said = (agent: Agent, moved: Moved): Partial<Agent> => {
+  switch (moved.message) {
+    case 'agentReady': {
+      const { current_load: load = agent.load, active_tasks: activeTasks = agent.activeTasks } = moved.body;
+      return { status: load < 1 ? 'ready' : 'busy', load, activeTasks };
+    }
+    case 'agentError':
+      return { status: 'error' };
+    case 'agentStopped':
+      return moved.body.reason === undefined ? {} : { reason: moved.body.reason };
+    case 'agentCreated':
+    case 'agentStarted':
+    case 'agentAvailable':
+      return {};
+    default:
+      throw moved satisfies never;
+  }
 };
 
 /** undefined: it says nothing that has to be written. */
 export const beat = (agent: Agent, { body, sentAt }: Beat): Agent | undefined => {
   if (agent.lifecycle === 'terminated' || sentAt < (agent.lastSeen ?? 0)) return undefined;
-  const load = body.current_load ?? agent.load;
-  const after: Agent = {
-    ...agent,
-    lastSeen: sentAt,
-    responsive: true,
-    status: body.status ?? (load < 1 ? 'ready' : 'busy'),
-    load,
-    activeTasks: body.active_tasks ?? agent.activeTasks,
-  };
-  const loadAside = { ...after, load: agent.load, activeTasks: agent.activeTasks };
-  return saysMore(agent, loadAside) ? after : undefined;
-};
-
-const introduced = (known: Profile, body: Partial<Profile>): Profile => {
-  const { agent_id: _, ...said } = body;
-  return { ...known, ...said };
+  const { current_load: load = agent.load, active_tasks: activeTasks = agent.activeTasks } = body;
+  const seen: Agent = { ...agent, lastSeen: sentAt, responsive: true, status: body.status ?? (load < 1 ? 'ready' : 'busy') };
+  return saysMore(agent, seen) ? { ...seen, load, activeTasks } : undefined;
 };
 
 const saysMore = (before: Agent, after: Agent): boolean =>

@@ -16,9 +16,10 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 24 * 3_600_000;
 const HOLD_EARLY_MS = 120_000;
 const KEEP_MS = 48 * 3_600_000;
-/** What is handled so much too late waited for us, and so did results: the time of an outage is nobody's timeout. */
+/** What is handled so much too late tells of an outage, which is nobody's timeout: results waited for its end, too. */
 const LATE_MS = 2000;
-const CATCH_UP_MS = 5000;
+/** Long enough for what was in a bridge's hands when it died to be delivered again. */
+const CATCH_UP_MS = 30_000;
 
 const results = z.array(resultSchema);
 const stateSchema = z.discriminatedUnion('phase', [
@@ -59,9 +60,9 @@ export const gatherKind: Kind<Gather> = {
 const begin = (gather: Gather | undefined, event: Received<typeof scatterTask>, context: Context): Decision<Gather> => {
   const { min_responses: min, max_responses: max = min, timeout_ms = DEFAULT_TIMEOUT_MS } = event.body;
   if (min === undefined || max === undefined || gather?.phase === 'open' || gather?.phase === 'closed') return done();
-  if (max < min || max > MAX_RESULTS) {
-    const message = `scatter ${context.id} asks for ${min} to ${max} responses: max_responses must be at least min_responses and at most ${MAX_RESULTS}`;
-    return { outcome: 'deadLetter', reason: { code: 'bad_limits', message } };
+  if (max > MAX_RESULTS) {
+    const message = `scatter ${context.id} asks for ${max} responses: ask for ${MAX_RESULTS} at most`;
+    return { outcome: 'deadLetter', reason: { code: 'too_many_responses', message } };
   }
   const from = context.now - event.sentAt > LATE_MS ? context.now : event.sentAt;
   const held = gather?.phase === 'early' ? gather.results : [];
@@ -73,7 +74,7 @@ const begin = (gather: Gather | undefined, event: Received<typeof scatterTask>, 
 const collect = (gather: Gather | undefined, event: Received<typeof gatherResult>, context: Context): Decision<Gather> => {
   if (gather?.phase === 'left') return done();
   if (gather?.phase === 'closed') return done({ state: { ...gather, late: gather.late + 1 } });
-  const response = event.body;
+  const response = responseOf(event);
   const bytes = bytesOf(response);
   if (bytes > MAX_RESULT_BYTES) {
     const message = `a result of gather ${context.id} has ${bytes} bytes, at most ${MAX_RESULT_BYTES} are taken: store it elsewhere and send a reference`;
@@ -91,6 +92,11 @@ const collect = (gather: Gather | undefined, event: Received<typeof gatherResult
   }
   const until = gather?.until ?? context.now + HOLD_EARLY_MS;
   return done({ state: { phase: 'early', until, results }, children: keep(children, until), wakeAt: until });
+};
+
+const responseOf = (event: Received<typeof gatherResult>) => {
+  const { request_id: _, ...response } = event.body;
+  return response;
 };
 
 const wake = (gather: Gather | undefined, context: Context): Decision<Gather> => {
@@ -130,9 +136,9 @@ const keep = (children: Child[], from: number): Child[] => children.map((child) 
 
 export const decide = (gather: Gather | undefined, event: Event | Alarm, context: Context): Decision<Gather> => {
   switch (event.message) {
-    case 'scatter.task':
+    case 'scatterTask':
       return begin(gather, event, context);
-    case 'gather.result':
+    case 'gatherResult':
       return collect(gather, event, context);
     case 'alarm':
       return wake(gather, context);
@@ -144,8 +150,8 @@ export const decide = (gather: Gather | undefined, event: Event | Alarm, context
 /** Children are read only for an answer that is sent whole. */
 const needsChildren = (gather: Gather | undefined, event: Event | Alarm): boolean => {
   if (gather?.phase !== 'open' && gather?.phase !== 'early') return false;
-  const mayClose = event.message === 'gather.result' ? gather.phase === 'open' && gather.results.length + 1 >= gather.max : true;
-  const added = event.message === 'gather.result' ? [{ bytes: bytesOf(event.body) }] : [];
+  const mayClose = event.message === 'gatherResult' ? gather.phase === 'open' && gather.results.length + 1 >= gather.max : true;
+  const added = event.message === 'gatherResult' ? [{ bytes: bytesOf(responseOf(event)) }] : [];
   return mayClose && childNames(gather.results).length > 0 && fitsOne([...gather.results, ...added]);
 };
 

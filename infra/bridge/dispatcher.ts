@@ -46,7 +46,14 @@ export type Dispatcher = {
 };
 
 /** A message that was delivered and is not settled yet; it stays while the server waits to deliver it again. */
-type Tracked = { sequence: number; failures: number; firstAt: number; held: Held | undefined };
+type Tracked = {
+  sequence: number;
+  failures: number;
+  /** An attempt ended without an answer: it may have acted. */
+  unknown: boolean;
+  firstAt: number;
+  held: Held | undefined;
+};
 
 type Held = Queueable & { delivery: Delivery; tracked: Tracked | undefined };
 
@@ -56,7 +63,8 @@ type Attached = Queue & {
   floor: { value: Floor; readAt: number; reading: Promise<void> | undefined };
   /** By record id, oldest first. */
   unsettled: Map<string, Tracked>;
-  newest: number;
+  /** The youngest message seen. */
+  newest: { sequence: number; timestamp: string };
   heldCount: number;
   heldBytes: number;
   /** `fold: latest`: what waits, by key. */
@@ -103,10 +111,11 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         return;
       }
       if (!tracked) {
-        tracked = { sequence: record.sequence, failures: 0, firstAt: clock.now(), held: undefined };
+        tracked = { sequence: record.sequence, failures: 0, unknown: false, firstAt: clock.now(), held: undefined };
         to.unsettled.set(record.id, tracked);
       }
-      if (record.sequence > to.newest) to.newest = record.sequence;
+      if (record.sequence <= to.newest.sequence && record.timestamp > to.newest.timestamp) forgetTail(to, record);
+      else if (record.sequence > to.newest.sequence) to.newest = record;
     }
     const key = keyOf(to.binding, record);
     const folded = to.folding.get(key);
@@ -125,6 +134,16 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     lanes.offer(to, held);
   };
 
+  /** The stream lost its tail and uses sequences again: what is said of an old message would settle a new one. */
+  const forgetTail = (of: Attached, record: BatchRecord): void => {
+    of.newest = record;
+    for (const [id, { sequence, held }] of of.unsettled) {
+      if (sequence < record.sequence || id === record.id) continue;
+      of.unsettled.delete(id);
+      if (held) held.delivery = { ...held.delivery, ack() {}, nak() {}, working() {} };
+    }
+  };
+
   const foldInto = (to: Attached, held: Held, delivery: Delivery): void => {
     const before = held.delivery.record;
     const { count, first } = before.folded ?? { count: 1, first: before.timestamp };
@@ -139,7 +158,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   /** Rule 8, and the bound on what is held. */
   const room = (to: Attached): number => {
     const oldest = to.unsettled.values().next().value?.sequence;
-    const span = oldest === undefined ? MAX_SPAN : MAX_SPAN - (to.newest - oldest);
+    const span = oldest === undefined ? MAX_SPAN : MAX_SPAN - (to.newest.sequence - oldest);
     const bytes = attached.reduce((sum, other) => sum + other.heldBytes, 0) < MAX_HELD_BYTES;
     return draining || !bytes ? 0 : Math.max(0, Math.min(span, MAX_SPAN - to.heldCount));
   };
@@ -268,7 +287,14 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     if (of.source.eventSource === 'nats:jetstream') void refreshFloor(of);
   };
 
+  /** It was delivered so often without a failure seen that it must be what kills whatever touches it. */
+  const isExhausted = (of: Attached, { delivery }: Held): boolean =>
+    !of.binding.alarms && delivery.record.deliveries > 3 * of.binding.retry.attempts;
+
   const runBatch = async (of: Attached, batch: Held[]): Promise<void> => {
+    const [first] = batch as [Held];
+    if (first.alone && isExhausted(of, first))
+      return settle(of, first, { code: 'exhausted', message: `it was delivered ${first.delivery.record.deliveries} times and never answered` });
     let answer: Answer;
     try {
       answer = await invoked(of, batch);
@@ -324,12 +350,14 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     metrics.failed.inc({ binding: of.name, code: reason.code });
     if (!tracked) {
       delivery.respond?.({ error: reason });
+      if (outcomeUnknown) await recover(of, held);
       ack(of, held);
       return;
     }
     tracked.failures++;
+    tracked.unknown ||= outcomeUnknown;
     const { attempts, backoff: delays, maxAge } = of.binding.retry;
-    const exhausted = delivery.record.deliveries > 3 * attempts;
+    const exhausted = isExhausted(of, held);
     const tooOld = clock.now() - Date.parse(delivery.record.timestamp) > maxAge;
     const last = failure.deadLetter || tracked.failures >= attempts || exhausted || tooOld;
     const isAlarm = of.binding.alarms === true;
@@ -343,7 +371,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       exhausted && !failure.deadLetter
         ? { code: 'exhausted', message: `delivered ${delivery.record.deliveries} times; ${reason.message}` }
         : reason;
-    if (outcomeUnknown) await settle(of, held, why);
+    if (tracked.unknown) await settle(of, held, why);
     else await bury(of, held, why);
   };
 
@@ -364,6 +392,19 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     if (!verdicts) return giveBack(of, [held]);
     if (refused.length > 0) return bury(of, held, reason);
     ack(of, held);
+  };
+
+  /** What no stream holds is never decided again, but what it caused goes out all the same. */
+  const recover = async (of: Attached, held: Held): Promise<void> => {
+    for (let n = 0; n < of.binding.retry.attempts && !draining; n++) {
+      try {
+        const answer = await invoke(of, [held], true);
+        if (answer.batchItemFailures.length === 0) return void (await publishAnswer(of, [held], answer));
+      } catch (error) {
+        log(`${of.name}: ${held.delivery.record.subject} could not be settled: ${String(error)}`);
+      }
+      await sleep(clock, backoff(HOLD_MS, n));
+    }
   };
 
   const bury = async (of: Attached, held: Held, reason: ErrorBody): Promise<void> => {
@@ -427,7 +468,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       };
       verdicts.set(cause, { failure: { itemIdentifier: cause, deadLetter: true, reason }, outcomeUnknown: false });
     }
-    const outgoing = toOutgoing(answer.publish.filter(({ subject }) => mayPublish(subject)));
+    const outgoing = toOutgoing(answer.publish).filter(({ subject }) => mayPublish(subject));
     const impossible = outgoing.length === 0 ? new Map<string, PublishError>() : await publishByCause(outgoing, of, batch);
     const timed = answer.timers.length === 0 || (await holdUntil(() => publisher.setTimers(fn.name, answer.timers), of, batch));
     if (!impossible || !timed) return undefined;
@@ -507,7 +548,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         source,
         floor: { value: { sequence: 0, asOf: new Date(0).toISOString() }, readAt: -Infinity, reading: undefined },
         unsettled: new Map(),
-        newest: 0,
+        newest: { sequence: 0, timestamp: '' },
         heldCount: 0,
         heldBytes: 0,
         folding: new Map(),

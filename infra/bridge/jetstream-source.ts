@@ -20,7 +20,7 @@ const PATIENCE_MS = 30_000;
 
 export type JetStreamSourceOptions = DurableSpec & {
   nc: NatsConnection;
-  /** Told in a sentence when the source lost its consumer and when it has it back. */
+  /** Told in a sentence why the consumer is set up again, and what stands in the way; not again while that stays so. */
   log(sentence: string): void;
   clock?: Clock;
 };
@@ -47,8 +47,11 @@ export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }:
       const since = clock.now();
       const why = await source.run();
       if (stopped) return;
+      if (clock.now() - since > MAX_BACKOFF_MS) {
+        backoff = MIN_BACKOFF_MS;
+        told = '';
+      }
       tell(`${why}; the consumer is set up again`);
-      if (clock.now() - since > MAX_BACKOFF_MS) backoff = MIN_BACKOFF_MS;
       for (let standing = false; !standing && !stopped; backoff = Math.min(2 * backoff, MAX_BACKOFF_MS)) {
         await sleep(clock, backoff);
         try {

@@ -19,7 +19,9 @@ export type Queueable = { key: string; bytes: number; queuedAt: number; alone: b
 
 export type Queue = { name: string; batching: Batching };
 
-type Lane<T> = { busy: boolean; waiting: Map<string, T[]>; cancelTimer: (() => void) | undefined };
+type Waiting<T> = { items: T[]; bytes: number };
+
+type Lane<T> = { busy: boolean; waiting: Map<string, Waiting<T>>; cancelTimer: (() => void) | undefined };
 
 export type Lanes<Q extends Queue, T extends Queueable> = {
   offer(queue: Q, item: T): void;
@@ -49,26 +51,26 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
   let depth = 0;
   let closed = false;
 
-  const take = (queue: Q, waiting: T[]): T[] => {
+  const take = (queue: Q, waiting: Waiting<T>): T[] => {
     let count = 0;
     let bytes = 0;
-    for (const item of waiting) {
+    for (const item of waiting.items) {
       const full = count >= queue.batching.size || (count > 0 && bytes + item.bytes > queue.batching.bytes);
       if (full || (item.alone && count > 0)) break;
       count++;
       bytes += item.bytes;
       if (item.alone) break;
     }
-    return waiting.splice(0, count);
+    waiting.bytes -= bytes;
+    return waiting.items.splice(0, count);
   };
 
   /** ms until the queue's next batch is due; 0: now. */
-  const dueIn = (queue: Q, waiting: T[]): number => {
+  const dueIn = (queue: Q, waiting: Waiting<T>): number => {
     const { size, window, bytes } = queue.batching;
-    const first = waiting[0];
+    const first = waiting.items[0];
     if (!first) return Infinity;
-    if (window === 0 || waiting.length >= size || first.alone) return 0;
-    if (waiting.reduce((sum, item) => sum + item.bytes, 0) >= bytes) return 0;
+    if (window === 0 || waiting.items.length >= size || waiting.bytes >= bytes || first.alone) return 0;
     return Math.max(0, first.queuedAt + window - clock.now());
   };
 
@@ -76,10 +78,10 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
     lane.cancelTimer?.();
     lane.cancelTimer = undefined;
     if (lane.busy || closed) return;
-    let chosen: { queue: Q; waiting: T[]; dueIn: number; since: number } | undefined;
+    let chosen: { queue: Q; waiting: Waiting<T>; dueIn: number; since: number } | undefined;
     for (const [name, waiting] of lane.waiting) {
       const queue = queues.get(name) as Q;
-      const candidate = { queue, waiting, dueIn: dueIn(queue, waiting), since: waiting[0]?.queuedAt ?? Infinity };
+      const candidate = { queue, waiting, dueIn: dueIn(queue, waiting), since: waiting.items[0]?.queuedAt ?? Infinity };
       if (!chosen || candidate.dueIn < chosen.dueIn || (candidate.dueIn === chosen.dueIn && candidate.since < chosen.since))
         chosen = candidate;
     }
@@ -105,18 +107,19 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
       queues.set(queue.name, queue);
       let waiting = lane.waiting.get(queue.name);
       if (!waiting) {
-        waiting = [];
+        waiting = { items: [], bytes: 0 };
         lane.waiting.set(queue.name, waiting);
       }
-      waiting.push(item);
+      waiting.items.push(item);
+      waiting.bytes += item.bytes;
       depth++;
-      if (!lane.busy && (waiting.length === 1 || waiting.length >= queue.batching.size || queue.batching.window === 0)) pump(lane);
+      if (!lane.busy && (waiting.items.length === 1 || dueIn(queue, waiting) === 0)) pump(lane);
     },
     close: async () => {
       closed = true;
       const left = lanes.flatMap((lane) => {
         lane.cancelTimer?.();
-        return [...lane.waiting.values()].flatMap((waiting) => waiting.splice(0));
+        return [...lane.waiting.values()].flatMap((waiting) => waiting.items.splice(0));
       });
       depth = 0;
       await Promise.all(running);

@@ -1,6 +1,6 @@
 /**
  * Publishes what functions answered. Where a stream captures the subject: with a message id, until the stream has
- * acknowledged it. Elsewhere: plainly, with one flush a call.
+ * acknowledged it, one by one (`store` is where an atomic batch would go out). Elsewhere: plainly, with one flush a call.
  */
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { type Clock, systemClock } from '#shared/clock.ts';

@@ -91,11 +91,20 @@ const toBinding = (functionName: string, event: NatsEvent): Binding => ({
   retry: event.retry,
 });
 
+/** `${env:NAME, 'default'}` of the Serverless variables: the one that decides what runs on this machine. Others stay as they are. */
+const resolveVariables = (value: unknown, environment: NodeJS.ProcessEnv): unknown => {
+  if (typeof value === 'string')
+    return value.replace(/\$\{env:(\w+)(?:\s*,\s*'?([^'}]*)'?)?\}/g, (_, name: string, fallback = '') => environment[name] ?? fallback);
+  if (Array.isArray(value)) return value.map((item) => resolveVariables(item, environment));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolveVariables(item, environment)]));
+};
+
 /** Checks the text of a serverless.yml. Throws a ManifestError that lists all mistakes. */
 export const parseManifest = (text: string, path: string): Manifest => {
   let document: unknown;
   try {
-    document = parseYaml(text);
+    document = resolveVariables(parseYaml(text), process.env);
   } catch (error) {
     throw new ManifestError(`${path} is not YAML: ${String((error as Error).message).split('\n')[0]}`);
   }

@@ -13,11 +13,13 @@ export const requestSource = (options: UnstoredSourceOptions): Source =>
 
 type Answer = { data: string; headers?: Headers } | { error: ErrorBody };
 
-/** The number that micro service clients know for a code of ours. */
-const httpCode = (code: string): number => {
-  if (code.startsWith('invalid_')) return 400;
-  return { not_found: 404, too_many: 429, timeout: 504 }[code] ?? 500;
-};
+/** The numbers that micro service clients know for codes of ours. */
+const HTTP_CODES = new Map([
+  ['not_found', 404],
+  ['too_many', 429],
+  ['timeout', 504],
+]);
+const httpCode = (code: string): number => (code.startsWith('invalid_') ? 400 : (HTTP_CODES.get(code) ?? 500));
 
 const responder = (nc: NatsConnection, msg: Msg) => (answer: Answer) => {
   try {

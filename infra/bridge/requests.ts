@@ -25,6 +25,8 @@ export type Requests = {
   close(): void;
 };
 
+const NOT_CONNECTED = 'there is no connection to NATS';
+
 type Pending = { subject: string; expires: number; onReply: OnReply };
 
 /** A failure to send that no second try can mend: what is sent is wrong, not the world. */
@@ -33,6 +35,7 @@ const isOurs = (error: unknown) => error instanceof InvalidArgumentError || erro
 export const requests = ({ nc, clock, timeout = 5000 }: { nc: NatsConnection; clock: Clock; timeout?: number }): Requests => {
   const inbox = `${createInbox()}.`;
   const pending = new Map<string, Pending>();
+  let connected = true;
   let counter = 0;
   let cancelSweep: (() => void) | undefined;
 
@@ -68,7 +71,11 @@ export const requests = ({ nc, clock, timeout = 5000 }: { nc: NatsConnection; cl
 
   const watch = async () => {
     for await (const status of nc.status()) {
-      if (status.type === 'disconnect') for (const [token, entry] of pending) fail(token, entry, 'the connection to NATS was lost');
+      if (status.type === 'reconnect') connected = true;
+      if (status.type === 'disconnect') {
+        connected = false;
+        for (const [token, entry] of pending) fail(token, entry, NOT_CONNECTED);
+      }
       if (status.type !== 'error' || !(status.error instanceof PermissionViolationError)) continue;
       const { operation, subject } = status.error;
       for (const [token, entry] of pending)
@@ -81,6 +88,8 @@ export const requests = ({ nc, clock, timeout = 5000 }: { nc: NatsConnection; cl
   const self: Requests = {
     send(subject, data, headers, onReply) {
       const token = add(subject, onReply);
+      // The client library would keep it and drop it when the connection is back.
+      if (!connected) return fail(token, { subject, expires: 0, onReply }, NOT_CONNECTED);
       try {
         nc.publish(subject, data, { reply: inbox + token, ...(headers && { headers }) });
       } catch (error) {
@@ -97,9 +106,9 @@ export const requests = ({ nc, clock, timeout = 5000 }: { nc: NatsConnection; cl
       }),
     flush: () =>
       new Promise((resolve, reject) => {
-        const token = add('flush', (failure) => (failure ? void reject(failure) : undefined));
+        const token = add('the flush', (failure) => (failure ? void reject(failure) : undefined));
         const settle = (end: () => void) => pending.delete(token) && end();
-        const lost = (cause: unknown) => new PublishError('the connection to NATS was lost', true, { cause });
+        const lost = (cause: unknown) => new PublishError(NOT_CONNECTED, true, { cause });
         nc.flush().then(
           () => settle(resolve),
           (cause) => settle(() => reject(lost(cause))),

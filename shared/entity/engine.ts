@@ -9,13 +9,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, sleep } from '#shared/clock.ts';
 import type { Batch, BatchRecord, ErrorBody, Headers, ItemFailure, PublishedOutput, Timer } from '#shared/contract.ts';
 import { type Applied, find, isPassed, type Position, parseFloor } from './applied.ts';
-import type { Alarm, Decision, EntityKey, EntitySpec } from './entity.ts';
+import type { Alarm, AnyKind, AnySpec, Decision, EntityKey } from './entity.ts';
 import { makeEntry, type Owed, orphanedRecords, readEntry, tokenOf, toOwed } from './outbox.ts';
 import type { Item, Store, StoredChild } from './store.ts';
-import { type AnyKind, join, markApplied, readState, seeFloor, toItem, toWorking, type Working } from './working.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a function owns entities of several types
-export type AnySpec = EntitySpec<any, any, any>;
+import { join, markApplied, readState, seeFloor, toItem, toWorking, type Working } from './working.ts';
 
 /** A record that was read, and the entity that it is about. */
 export type Work = {
@@ -180,7 +177,7 @@ class Run {
         return;
       }
       await this.adoptOrphans(working, work);
-      const known = this.durable ? await this.known(working, work) : undefined;
+      const known = await this.known(working, work);
       if (known) this.tentatively(working, work, known);
       else if (this.batch.settle) this.bar(working, work);
       else await this.apply(working, work);
@@ -192,6 +189,8 @@ class Run {
 
   /** Rules 1 and 2: what was decided before is not decided again. */
   private async known(working: Working, work: Work): Promise<Outcome | undefined> {
+    // Nobody delivers a core record again, so there is nothing to bar.
+    if (!this.durable) return this.batch.settle ? this.stored(working, work) : undefined;
     const at = positionOf(work.record);
     if (isPassed(this.floor, at)) return { result: 'done', publish: [] };
     const applied = working.applied[this.batch.consumer];
@@ -200,6 +199,10 @@ class Run {
     const standing = find(applied, at);
     if (standing === 'unknown') return undefined;
     if (standing === 'tombstone') return { result: 'tombstoned' };
+    return this.stored(working, work);
+  }
+
+  private async stored(working: Working, work: Work): Promise<Outcome> {
     const entry = working.outbox[work.record.id];
     return { result: 'done', publish: entry ? await readEntry(this.engine.store, working.key, work.record.id, entry) : [] };
   }

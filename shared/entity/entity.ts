@@ -98,6 +98,22 @@ export type EntitySpec<State, M extends AnyMessage, Settings = unknown> = {
   needsChildren?: (state: State | undefined, event: Received<M> | Alarm) => boolean;
 };
 
+/** What the engine knows of a kind and of a spec: a function owns entities of several types. */
+// biome-ignore lint/suspicious/noExplicitAny: the one place where the type of a state does not matter
+export type AnyKind = Kind<any>;
+
+// biome-ignore-start lint/suspicious/noExplicitAny: typed again inside each spec
+export type AnySpec = {
+  of: AnyKind;
+  accepts: readonly AnyMessage[];
+  id: (event: any) => string;
+  decide: (state: any, event: any, context: any) => Decision<any>;
+  also?: (state: any, event: any) => EntityKey[];
+  views?: (event: any) => EntityKey[];
+  needsChildren?: (state: any, event: any) => boolean;
+};
+// biome-ignore-end lint/suspicious/noExplicitAny: typed again inside each spec
+
 /** Ties the type parameters of a spec together. */
 export const defineEntity = <State, M extends AnyMessage, Settings = unknown>(spec: EntitySpec<State, M, Settings>) => spec;
 

@@ -1,11 +1,8 @@
 /** An entity while a batch is decided: what was loaded, what it is by now, and what waits for its write. */
 import { type Applied, isPassed, type Position, raiseFloor, record } from './applied.ts';
-import type { EntityKey, Kind } from './entity.ts';
+import type { AnyKind, EntityKey } from './entity.ts';
 import { confirmedRecords, partNames } from './outbox.ts';
 import type { Item, OutboxEntry, StoredChild } from './store.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a batch holds entities of several kinds
-export type AnyKind = Kind<any>;
 
 export type Working = {
   key: EntityKey;

@@ -12,8 +12,13 @@ export type Query<M extends AnyMessage, View> = {
   answer: (view: View, request: Received<M>, now: number) => Answered;
 };
 
-// biome-ignore lint/suspicious/noExplicitAny: a function answers requests of several types
-export type AnyQuery = Query<any, any>;
+// biome-ignore-start lint/suspicious/noExplicitAny: a function answers requests of several types
+export type AnyQuery = {
+  message: AnyMessage;
+  read: (request: any, store: Store) => Promise<any>;
+  answer: (view: any, request: any, now: number) => Answered;
+};
+// biome-ignore-end lint/suspicious/noExplicitAny: a function answers requests of several types
 
 /** Ties the type parameters of a query together. */
 export const defineQuery = <M extends AnyMessage, View>(query: Query<M, View>): Query<M, View> => query;

@@ -32,27 +32,32 @@ export type Message<Name extends string = string, Pattern extends SubjectPattern
   /** Fields that are taken from a header where the body has none: `{ min_responses: 'X-Min-Responses' }`. */
   fromHeaders?: Readonly<Record<string, string>>;
   /** A second reading of bytes that are not JSON or that `body` refuses: what `body` then checks, or undefined to leave it refused. */
-  raw?: (raw: RawBody, params: SubjectParams<Pattern>) => unknown;
+  raw?: (raw: RawBody) => unknown;
 };
 
-// biome-ignore lint/suspicious/noExplicitAny: the one place where a message's body type does not matter
+/** Any message of the catalogue. */
+// biome-ignore lint/suspicious/noExplicitAny: the one place where a message's own types do not matter
 export type AnyMessage = Message<string, any, any>;
 
-/** What `decide` sees of a message that was read. */
-export type Received<M extends AnyMessage> =
-  M extends Message<infer Name, infer Pattern, infer Body>
-    ? {
-        message: Name;
-        subject: string;
-        params: SubjectParams<Pattern>;
-        body: Body;
-        headers: Headers;
-        /** Where an answer is expected. */
-        reply?: string;
-        /** Epoch ms at which the server stored it, or the bridge received it. */
-        sentAt: number;
-        folded?: { count: number; first: string; last: string };
-      }
+type ReceivedAs<Name extends string, Pattern extends SubjectPattern, Body> = {
+  message: Name;
+  subject: string;
+  params: SubjectParams<Pattern>;
+  body: Body;
+  headers: Headers;
+  /** Where an answer is expected. */
+  reply?: string;
+  /** Epoch ms at which the server stored it, or the bridge received it. */
+  sentAt: number;
+  folded?: { count: number; first: string; last: string };
+};
+
+/** What `decide` sees of a message that was read. Of `any` it is `any`, so that specs of several messages fit one list. */
+export type Received<M extends AnyMessage> = 0 extends 1 & M
+  ? // biome-ignore lint/suspicious/noExplicitAny: the message is any
+    any
+  : M extends Message<infer Name, infer Pattern, infer Body>
+    ? ReceivedAs<Name, Pattern, Body>
     : never;
 
 export const defineMessage = <const Name extends string, const Pattern extends SubjectPattern, Body>(

@@ -1,7 +1,7 @@
 /** Tasks: in, out to an agent, how it goes, and how it ended. */
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
-import { atLeastOne, id, priority, time } from './fields.ts';
+import { atLeastOne, count, id, priority, time } from './fields.ts';
 import { defineMessage } from './message.ts';
 
 const taskBody = z.looseObject({
@@ -64,7 +64,7 @@ const doneBody = z.looseObject({
   outcome: z.enum(['completed', 'failed', 'timed_out', 'unassigned', 'cancelled']),
   result: z.unknown().optional(),
   error: z.unknown().optional(),
-  attempts: z.unknown().optional(),
+  attempts: count.optional(),
 });
 export type TaskDone = z.infer<typeof doneBody>;
 

@@ -4,16 +4,16 @@ import type { Child, Kind } from '#shared/entity/entity.ts';
 import { isInService, isMember, LIFECYCLES } from './lifecycle.ts';
 
 /** How an agent introduces itself, in the words of the wire. An agent_id is one instance of a name. */
-const profileSchema = z.object({
+export const profileSchema = z.object({
   agent_id: z.string(),
-  domain: z.string().exactOptional(),
-  name: z.string().exactOptional(),
-  instance_id: z.string().exactOptional(),
-  version: z.string().exactOptional(),
+  domain: z.string().optional(),
+  name: z.string().optional(),
+  instance_id: z.string().optional(),
+  version: z.string().optional(),
   capabilities: z.array(z.string()),
-  zone: z.string().exactOptional(),
-  max_concurrent_tasks: z.number().exactOptional(),
-  supervisor: z.string().exactOptional(),
+  zone: z.string().optional(),
+  max_concurrent_tasks: z.number().optional(),
+  supervisor: z.string().optional(),
   metadata: z.record(z.string(), z.unknown()),
 });
 
@@ -23,7 +23,7 @@ const agentSchema = z.object({
   /** Since when, epoch ms. */
   since: z.number(),
   /** Why it is there, where that needs saying. */
-  reason: z.string().exactOptional(),
+  reason: z.string().optional(),
   /** When it last gave a sign of life, epoch ms, at most 30 s too old; null: never in this incarnation. */
   lastSeen: z.number().nullable(),
   /** false: silent for too long. */

@@ -5,7 +5,12 @@ import { readState } from '#shared/entity/working.ts';
 import { type Agent, agentKind, capabilityLookup, domainLookup, isHealthy } from './agent.ts';
 
 /** What is absent matters not; `healthy: false` asks for those that are not. */
-export type Wanted = { capability?: string; domain?: string; zone?: string; healthy?: boolean };
+export type Wanted = {
+  capability?: string | undefined;
+  domain?: string | undefined;
+  zone?: string | undefined;
+  healthy?: boolean | undefined;
+};
 
 const PAGE = 100;
 

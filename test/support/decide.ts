@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Headers } from '#shared/contract.ts';
 import { type Alarm, type Decision, type EntityKey, type EntitySpec, keyOf, type Output } from '#shared/entity/entity.ts';
-import type { AnyMessage, Message, Received } from '#shared/messages/message.ts';
-import { buildSubject, type SubjectParams, type SubjectPattern } from '#shared/subjects.ts';
+import type { AnyMessage, Received } from '#shared/messages/message.ts';
+import { buildSubject } from '#shared/subjects.ts';
 
 /** Where a story begins: 2026-01-01T00:00:00Z, epoch ms. */
 export const START = Date.UTC(2026, 0, 1);
@@ -16,21 +16,21 @@ export const START = Date.UTC(2026, 0, 1);
 type Extra = { sentAt?: number; headers?: Headers; reply?: string };
 
 /** A message as `decide` sees it. `body` is checked by the message's schema. */
-export const received = <Name extends string, Pattern extends SubjectPattern, Body>(
-  message: Message<Name, Pattern, Body>,
-  params: SubjectParams<Pattern>,
+export const received = <M extends AnyMessage>(
+  message: M,
+  params: Received<M>['params'],
   body: unknown,
   { sentAt = START, headers = {}, reply }: Extra = {},
 ) =>
   ({
     message: message.name,
-    subject: buildSubject(message.subject, params),
+    subject: buildSubject(message.subject as string, params),
     params,
     body: message.body.parse(throughTable(body)),
     headers,
     sentAt,
     ...(reply && { reply }),
-  }) as Received<Message<Name, Pattern, Body>>;
+  }) as Received<M>;
 
 type Stored = { state: unknown; wakeAt: number | null; children: Map<string, unknown> };
 
@@ -108,8 +108,8 @@ export const drive = <State, M extends AnyMessage, Settings>(
       now = Math.max(now, time);
     },
     /** An alarm that nobody set: an early or stray one. */
-    ring: (id: string, due = now): Decision<State> =>
-      decide(keyOf(spec.of.kind, id), { message: 'alarm', due, key: keyOf(spec.of.kind, id) }, `TIMERS@0:${++records}:${now}`),
+    ring: (id: string): Decision<State> =>
+      decide(keyOf(spec.of.kind, id), { message: 'alarm', due: now, key: keyOf(spec.of.kind, id) }, `TIMERS@0:${++records}:${now}`),
     state: (id: string): State | undefined => at(keyOf(spec.of.kind, id)).state as State | undefined,
     /** The state of any entity of the function. */
     stateOf: (key: EntityKey): unknown => at(key).state,
@@ -118,7 +118,8 @@ export const drive = <State, M extends AnyMessage, Settings>(
     /** All that was published so far, in order. */
     published,
     /** Bodies of what was published on subjects that begin so. */
-    bodies: (prefix: string) => published.filter(({ subject }) => subject.startsWith(prefix)).map(({ body }) => body as Record<string, unknown>),
+    bodies: (prefix: string) =>
+      published.filter(({ subject }) => subject.startsWith(prefix)).map(({ body }) => body as Record<string, unknown>),
     /** How often the table was written. */
     writes: () => writes,
     now: () => now,

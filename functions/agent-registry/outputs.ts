@@ -1,0 +1,62 @@
+/** What the registry says. Pure. */
+import type { Context, Output } from '#shared/entity/entity.ts';
+import { alert } from '#shared/messages/alert.ts';
+import { output } from '#shared/messages/message.ts';
+import { failure, health } from '#shared/messages/supervision.ts';
+import { type Agent, bucketStatus } from '#shared/registry/agent.ts';
+import type { LifecycleEvent } from '#shared/registry/lifecycle.ts';
+import { buildSubject, internalSubjects } from '#shared/subjects.ts';
+
+const SOURCE = 'agent-registry';
+
+const iso = (time: number): string => new Date(time).toISOString();
+
+type Ids = Pick<Context, 'id' | 'now' | 'newId'>;
+
+const raise = (severity: 'low' | 'medium', summary: string, { id, now, newId }: Ids): Output =>
+  output(
+    alert,
+    { severity },
+    { alert_id: newId('alert'), severity, source: SOURCE, summary, agent_ids: [id], first_seen: iso(now), count: 1 },
+  );
+
+export const illegalTransition = (agent: Agent, event: LifecycleEvent, ids: Ids): Output =>
+  raise('low', `agent ${ids.id} is ${agent.lifecycle}: "${event}" is refused there and its state stays`, ids);
+
+export const domainIsFull = (domain: string, limit: number, ids: Ids): Output =>
+  raise('medium', `agent ${ids.id} is refused: domain ${domain} has its ${limit} agents; stop one of them or raise DOMAIN_LIMITS`, ids);
+
+/** The event id is the same however often it is decided, so that the failure is handled once. */
+export const wentSilent = ({ profile: { agent_id, domain }, lastSeen }: Agent, now: number): Output => {
+  const last_seen = iso(lastSeen ?? now);
+  return output(
+    failure,
+    { severity: 'high' },
+    {
+      type: 'failure',
+      event_id: `silent-${agent_id}-${lastSeen}`,
+      agent_id,
+      failure_type: 'timeout_failure',
+      severity: 'high',
+      context: { last_seen, ...(domain !== undefined && { domain }) },
+      detection_time: iso(now),
+    },
+  );
+};
+
+export const isWell = ({ profile: { agent_id }, lastSeen }: Agent): Output =>
+  output(
+    health,
+    { agent_id },
+    { type: 'health', agent_id, status: { state: 'healthy' }, ...(lastSeen !== null && { timestamp: iso(lastSeen) }) },
+  );
+
+/** The agent's entry in the bucket AGENT_STATE: put, or deleted where it is not to be shown. */
+export const mirrored = (agent: Agent): Output => {
+  const { agent_id, capabilities, metadata } = agent.profile;
+  const subject = buildSubject(internalSubjects.agentState, { agent_id });
+  const status = bucketStatus(agent);
+  if (!status) return { subject, raw: { data: '', encoding: 'utf8' }, headers: { 'KV-Operation': ['DEL'] } };
+  const last_heartbeat = iso(agent.lastSeen ?? agent.since);
+  return { subject, body: { agent_id, status, capabilities, current_load: agent.load, last_heartbeat, metadata } };
+};

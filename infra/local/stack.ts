@@ -1,0 +1,22 @@
+/** The laptop stack: nats-server, table and streams, then the bridge and the functions in this process. */
+import { closeSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { tableClient } from '#shared/table/client.ts';
+import { ensureTable } from '#shared/table/definition.ts';
+import { startBridge } from '../bridge/bridge.ts';
+import { serveHttp } from '../bridge/http.ts';
+import { localInvoker } from '../bridge/local-invoker.ts';
+import { readManifest } from '../bridge/read-manifest.ts';
+import { applyStreams, checkServer } from '../nats/apply.ts';
+import { findNatsServer } from './find-nats-server.ts';
+import type { GuardedChild } from './guarded-child.ts';
+import { hold, isHeld } from './lock.ts';
+import { startNatsServer } from './nats-server.ts';
+import { type Log, withProgress } from './progress.ts';
+import type { Settings } from './settings.ts';
+import { localStreams } from './streams.ts';
+import { startTableServer } from './table-server.ts';

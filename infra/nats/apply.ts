@@ -1,0 +1,81 @@
+/** Brings the streams of a server to what is wanted: creates, changes in place, never deletes. */
+import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { isSupportedVersion, MIN_SERVER_VERSION } from './server-version.ts';
+import { streamDifference } from './stream-difference.ts';
+import type { StreamSpec } from './streams.ts';
+
+/** A server or a stream that cannot be used as it is; the message says what to do. */
+export class StreamsError extends Error {
+  override name = 'StreamsError';
+}
+
+/** Resolves when the server is new enough and has JetStream for this account. Rejects with a StreamsError. */
+export const checkServer = async (nc: NatsConnection): Promise<void> => {
+  const version = nc.info?.version ?? 'unknown';
+  if (!isSupportedVersion(version))
+    throw new StreamsError(
+      `nats-server ${version} at ${nc.getServer()} is too old: alarms need ${MIN_SERVER_VERSION} or later, so upgrade it`,
+    );
+  await jetstreamManager(nc).catch((cause: Error) => {
+    throw new StreamsError(
+      `the nats-server at ${nc.getServer()} has no JetStream for this account (${cause.message}): start it with -js or enable the account`,
+      { cause },
+    );
+  });
+};
+
+/** The stream as it stands, or undefined. */
+export const findStream = async (manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> => {
+  try {
+    return await manager.streams.info(name);
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return undefined;
+    throw error;
+  }
+};
+
+const attempt = async (what: string, work: Promise<unknown>): Promise<void> => {
+  try {
+    await work;
+  } catch (cause) {
+    if (!(cause instanceof JetStreamApiError)) throw cause;
+    throw new StreamsError(`${what} was refused by the server: ${cause.message} (${cause.code})`, { cause });
+  }
+};
+
+/** Names of streams. */
+export type Applied = { created: string[]; updated: string[]; unchanged: string[] };
+
+/**
+ * `log` is told a sentence for every stream that is changed. Rejects with a StreamsError: before anything is touched where a
+ * stream cannot become what is wanted, and when the server refuses.
+ */
+export const applyStreams = async (
+  manager: JetStreamManager,
+  wanted: readonly StreamSpec[],
+  log: (sentence: string) => void,
+): Promise<Applied> => {
+  const plan = await Promise.all(
+    wanted.map(async (spec) => {
+      const standing = await findStream(manager, spec.name);
+      return { spec, difference: standing && streamDifference(standing, spec) };
+    }),
+  );
+  const refusals = plan.flatMap(({ difference }) => difference?.refusals ?? []);
+  if (refusals.length > 0) throw new StreamsError(refusals.join('; '));
+
+  const applied: Applied = { created: [], updated: [], unchanged: [] };
+  for (const { spec, difference } of plan) {
+    const keys = Object.keys(difference?.changes ?? {});
+    if (!difference) {
+      await attempt(`the stream ${spec.name}`, manager.streams.add(spec));
+      applied.created.push(spec.name);
+    } else if (keys.length > 0) {
+      await attempt(`the change of ${keys.join(', ')} of the stream ${spec.name}`, manager.streams.update(spec.name, difference.changes));
+      log(`the stream ${spec.name} was changed: ${keys.join(', ')}`);
+      applied.updated.push(spec.name);
+    } else applied.unchanged.push(spec.name);
+  }
+  return applied;
+};

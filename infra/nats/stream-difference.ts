@@ -1,0 +1,51 @@
+/** What it takes to turn a stream that stands into the one that is wanted, without losing a message of it. */
+import { isDeepStrictEqual } from 'node:util';
+import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
+import { millis } from '@nats-io/transport-node';
+import type { StreamSpec } from './streams.ts';
+
+export type StreamDifference = {
+  changes: Partial<StreamConfig>;
+  /** A sentence for each difference that only a new stream, or a loss of messages, would mend. */
+  refusals: string[];
+};
+
+const UNCHANGEABLE: (keyof StreamConfig)[] = ['retention', 'storage'];
+
+const normal = (value: unknown): unknown => (Array.isArray(value) ? [...value].sort() : (value ?? false));
+
+/** Limits come as a number, and zero or less means none. */
+const isTighter = (wanted: number, standing: number): boolean => wanted > 0 && (standing <= 0 || wanted < standing);
+
+/** Why a tighter limit would delete messages that the stream holds now. */
+const loss = (key: string, wanted: number, { state, ts }: StreamInfo): string | undefined => {
+  if (state.messages === 0) return undefined;
+  switch (key) {
+    case 'max_bytes':
+      return state.bytes > wanted ? `it holds ${state.bytes} bytes` : undefined;
+    case 'max_age':
+      return Date.parse(ts ?? '') - Date.parse(state.first_ts) <= millis(wanted) ? undefined : `its oldest message is of ${state.first_ts}`;
+    case 'max_msgs_per_subject':
+      return state.messages > wanted ? `it holds ${state.messages} messages` : undefined;
+    default:
+      return undefined;
+  }
+};
+
+export const streamDifference = (standing: StreamInfo, wanted: StreamSpec): StreamDifference => {
+  const changes: Record<string, unknown> = {};
+  const refusals: string[] = [];
+  for (const [key, value] of Object.entries(wanted)) {
+    const now = standing.config[key as keyof StreamConfig];
+    if (isDeepStrictEqual(normal(now), normal(value))) continue;
+    const step = `the stream ${wanted.name} has ${key} ${JSON.stringify(now)}, ${JSON.stringify(value)} is wanted`;
+    if (UNCHANGEABLE.includes(key as keyof StreamConfig)) {
+      refusals.push(`${step}, and a server cannot change that: save what it holds, then delete the stream`);
+      continue;
+    }
+    const lost = typeof value === 'number' && isTighter(value, Number(now)) ? loss(key, value, standing) : undefined;
+    if (lost) refusals.push(`${step}, but ${lost}, which would be deleted: purge it or raise the limit`);
+    else changes[key] = value;
+  }
+  return { changes: changes as Partial<StreamConfig>, refusals };
+};

@@ -1,0 +1,51 @@
+/**
+ * The DynamoDB client, made from the environment. Its time limits are part of the protocol: the bridge invokes again only
+ * when no write of the earlier invocation can still land.
+ */
+import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+
+/** ms. An operation of the store that was begun before an invocation's deadline has no effect later than this after it. */
+export const WRITE_MARGIN_MS = 10_000;
+/** ms after its start at which an operation of the store sends nothing any more; what is on the way has the rest of the margin. */
+export const OPERATION_MS = 9_000;
+/** ms for one request to be answered. */
+const REQUEST_MS = 3_000;
+/** Requests for one call, the first included: the SDK tries again after throttles, server errors and lost connections. */
+const ATTEMPTS = 4;
+/** Lanes times calls in flight in each of them. */
+const MAX_SOCKETS = 200;
+
+type Environment = Record<string, string | undefined>;
+
+const CREDENTIAL_SOURCES = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_PROFILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+];
+
+/** Against an endpoint of one's own, neither a region nor credentials need to be set. */
+const ownEndpoint = (environment: Environment): DynamoDBClientConfig => {
+  const endpoint = environment.AWS_ENDPOINT_URL_DYNAMODB ?? environment.AWS_ENDPOINT_URL;
+  if (!endpoint) return {};
+  const hasCredentials = CREDENTIAL_SOURCES.some((name) => environment[name]);
+  return {
+    endpoint,
+    region: environment.AWS_REGION ?? 'us-east-1',
+    ...(!hasCredentials && { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }),
+  };
+};
+
+export const tableClient = (environment: Environment = process.env): DynamoDBClient =>
+  new DynamoDBClient({
+    ...ownEndpoint(environment),
+    maxAttempts: ATTEMPTS,
+    requestHandler: {
+      requestTimeout: REQUEST_MS,
+      // Without it the handler only warns.
+      throwOnRequestTimeout: true,
+      httpAgent: { maxSockets: MAX_SOCKETS },
+      httpsAgent: { maxSockets: MAX_SOCKETS },
+    },
+  });

@@ -1,0 +1,76 @@
+/** Bad input ends in a dead letter or an error reply with a sentence; the rest of the batch is unharmed, nothing is lost. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { collect, type Stack, setupStack } from '#test/support/stack.ts';
+
+const WITHIN = { timeout: 10_000, interval: 20 };
+
+let stack: Stack;
+let dead: Awaited<ReturnType<typeof collect>>;
+beforeAll(async () => {
+  stack = await setupStack();
+  dead = await collect(stack.nc, 'dlq.>');
+});
+afterAll(() => stack.stop());
+
+/** Publishes, then a good message behind it, and answers the dead letter once both are through. */
+const bury = async (subject: string, data: string) => {
+  const agent_id = `good-${dead.length}`;
+  const recoveries = await collect(stack.nc, `supervision.recovery.${agent_id}`);
+  const before = dead.length;
+  await stack.publish(subject, data);
+  await stack.publish('supervision.failures.high', { agent_id, failure_type: 'process_crash', severity: 'high' });
+  await expect.poll(() => [dead.length, recoveries.length], WITHIN).toEqual([before + 1, 1]);
+  const letter = dead.at(-1);
+  return { subject: letter?.subject, text: letter?.text, code: letter?.headers['X-Dead-Letter-Code'], reason: letter?.headers['X-Dead-Letter-Reason'] };
+};
+
+test('not JSON', async () => {
+  expect(await bury('supervision.failures.high', 'no json')).toEqual({
+    subject: 'dlq.supervision.failures.high',
+    text: 'no json',
+    code: 'not_json',
+    reason: expect.stringContaining('JSON'),
+  });
+});
+
+test('a body of another shape names the field', async () => {
+  const { reason } = await bury('supervision.failures.high', '{"agent_id":"a","failure_type":"bad_mood","severity":"high"}');
+  expect(reason).toMatch(/failure_type/);
+});
+
+test('an empty body', async () => {
+  expect((await bury('supervision.failures.high', '')).subject).toBe('dlq.supervision.failures.high');
+});
+
+test('a severity that does not exist names itself', async () => {
+  const { reason } = await bury('supervision.failures.extreme', '{"agent_id":"a","failure_type":"process_crash","severity":"extreme"}');
+  expect(reason).toMatch(/extreme/);
+});
+
+test('a verb that nobody knows is unrouted', async () => {
+  expect(await bury('supervision.failurez.high', '{}')).toMatchObject({ subject: 'dlq.supervision.failurez.high', code: 'unrouted' });
+});
+
+test('an id with a dot is unrouted', async () => {
+  expect(await bury('scatter.one.two.task', '{}')).toMatchObject({ subject: 'dlq.scatter.one.two.task', code: 'unrouted' });
+});
+
+test("a body as large as the server takes is dead-lettered in parts, for the reason needs room too", async () => {
+  const before = dead.length;
+  const data = 'x'.repeat(1_048_576 - 200);
+  await stack.publish('supervision.failures.high', data);
+  await expect.poll(() => dead.length, WITHIN).toBe(before + 2);
+  const parts = dead.slice(before);
+  expect(parts.map(({ headers }) => headers['X-Dead-Letter-Part'])).toEqual(['1/2', '2/2']);
+  expect(parts.map(({ text }) => text).join('')).toBe(data);
+});
+
+test('a request that nobody answers gets a sentence', async () => {
+  const answer = await stack.nc.request('control.gather.pgae', '{}', { timeout: 5000 });
+  expect(answer.json<{ error: { message: string } }>().error.message).toMatch(/control\.gather\.pgae.*control\.gather\.page/);
+});
+
+test('a request of the wrong shape gets a sentence', async () => {
+  const answer = await stack.nc.request('control.gather.page', '{"page":"first"}', { timeout: 5000 });
+  expect(answer.headers?.get('Nats-Service-Error')).toMatch(/request_id|page/);
+});

@@ -1,0 +1,159 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { failures, settings } from '#functions/failure-handler/decide.ts';
+import { failure } from '#shared/messages/supervision.ts';
+import { drive, received, START } from '#test/support/decide.ts';
+
+const AGENT = 'agent#a1' as const;
+
+const registered = (profile: Record<string, unknown>) => ({
+  [AGENT]: { profile: { agent_id: 'a1', capabilities: [], metadata: {}, ...profile } },
+});
+
+const handler = (environment: Record<string, string> = {}, views = {}) => drive(failures, settings.parse(environment), views);
+
+type Said = { severity?: string; event_id?: string; sentAt?: number };
+
+const failed = ({ severity = 'high', event_id, sentAt = START }: Said = {}) =>
+  received(
+    failure,
+    { severity },
+    {
+      type: 'failure',
+      agent_id: 'a1',
+      failure_type: 'process_crash',
+      severity,
+      ...(event_id && { event_id }),
+      detection_time: new Date(sentAt).toISOString(),
+    },
+    { sentAt },
+  );
+
+const subjects = (story: ReturnType<typeof handler>) => story.published.map(({ subject }) => subject);
+
+test('a high failure asks for a recovery, and says why', () => {
+  const story = handler();
+  story.tell(failed({ event_id: 'e1' }));
+  expect(story.published).toEqual([
+    {
+      subject: 'supervision.recovery.a1',
+      body: {
+        type: 'recovery',
+        agent_id: 'a1',
+        recovery_action: 'restart',
+        initiator: 'failure-handler',
+        recovery_plan: { event_id: 'e1', failure_type: 'process_crash', attempt: 1, intensity: 3, period_ms: 60_000 },
+      },
+    },
+  ]);
+});
+
+test('a critical failure goes to the supervisor, to people, and to recovery', () => {
+  const story = handler({}, registered({ supervisor: 's1' }));
+  story.tell(failed({ severity: 'critical', event_id: 'e1' }));
+  expect(subjects(story)).toEqual(['supervision.escalation.1', 'alerts.critical', 'supervision.recovery.a1']);
+  expect(story.bodies('supervision.escalation')).toEqual([
+    {
+      type: 'escalation',
+      agent_id: 'a1',
+      original_failure: 'e1',
+      escalation_level: 1,
+      supervisor_id: 's1',
+      escalation_reason: 'critical failure',
+    },
+  ]);
+});
+
+test.each(['low', 'medium'] as const)('a %s failure is counted and nothing else', (severity) => {
+  const story = handler();
+  story.tell(failed({ severity, event_id: 'e1' }));
+  expect(story.published).toEqual([]);
+  expect(story.state('a1')).toEqual({
+    counts: { low: 0, medium: 0, high: 0, critical: 0, [severity]: 1 },
+    last: { event_id: 'e1', failure_type: 'process_crash', severity, at: START },
+    eventIds: ['e1'],
+    recoveries: [],
+  });
+});
+
+test('the fourth failure within a minute is escalated instead of recovered', () => {
+  const story = handler();
+  for (const [n, sentAt] of [0, 10_000, 20_000, 30_000].entries()) story.tell(failed({ event_id: `e${n}`, sentAt: START + sentAt }));
+  expect(subjects(story)).toEqual([...Array(3).fill('supervision.recovery.a1'), 'supervision.escalation.1']);
+  expect(story.bodies('supervision.escalation')[0]).toMatchObject({
+    escalation_reason: 'not recovered: 3 recoveries within 60000 ms did not help',
+  });
+});
+
+test.each([
+  ['the agent', { RECOVERY_OFF: 'agent:a1' }, {}],
+  ['its domain', { RECOVERY_OFF: 'agent:other,domain:nlp' }, registered({ domain: 'nlp' })],
+  ['itself', {}, registered({ metadata: { recovery: 'off' } })],
+])('recovery switched off for %s leaves the escalation and the alert', (_, environment, views) => {
+  const story = handler(environment, views);
+  story.tell(failed({ severity: 'critical' }));
+  expect(subjects(story)).toEqual(['supervision.escalation.1', 'alerts.critical']);
+});
+
+test('a high failure that may not be recovered is escalated, not lost', () => {
+  const story = handler({ RECOVERY_OFF: 'agent:a1' });
+  story.tell(failed());
+  expect(story.bodies('supervision')).toMatchObject([{ escalation_reason: 'not recovered: recovery of agent a1 is switched off' }]);
+});
+
+test('the same event id acts once, and the second costs no write', () => {
+  const story = handler();
+  story.tell(failed({ event_id: 'e1' }));
+  story.tell(failed({ event_id: 'e1', sentAt: START + 5000 }));
+  expect([story.published.length, story.writes()]).toEqual([1, 1]);
+});
+
+test('a hundred event ids are remembered, the oldest is forgotten first', () => {
+  const story = handler();
+  for (let n = 0; n <= 100; n++) story.tell(failed({ severity: 'low', event_id: `e${n}` }));
+  for (const event_id of ['e1', 'e0']) story.tell(failed({ severity: 'low', event_id }));
+  expect([story.state('a1')?.counts.low, story.state('a1')?.eventIds.length]).toEqual([102, 100]);
+});
+
+test('a failure without an event id is known by its content', () => {
+  const story = handler();
+  for (const sentAt of [START, START, START + 1]) story.tell(failed({ sentAt }));
+  expect(story.state('a1')?.counts.high).toBe(2);
+});
+
+test('without id and time, the same words a minute later are another failure', () => {
+  const story = handler();
+  const words = { agent_id: 'a1', failure_type: 'memory_leak', severity: 'low' };
+  for (const after of [0, 59_000, 180_000]) story.tell(received(failure, { severity: 'low' }, words, { sentAt: START + after }));
+  expect(story.state('a1')?.counts.low).toBe(2);
+});
+
+test('settings that are no list are refused with a sentence', () => {
+  expect(settings.safeParse({ RECOVERY_OFF: 'a1' }).error?.issues[0]?.message).toBe('must be a list such as agent:a1,domain:nlp');
+});
+
+const stories = fc.array(
+  fc.record({
+    severity: fc.constantFrom('low', 'medium', 'high', 'critical'),
+    event_id: fc.integer({ min: 0, max: 9 }).map((n) => `e${n}`),
+    after: fc.integer({ min: 0, max: 30_000 }),
+  }),
+  { maxLength: 40 },
+);
+
+test('whatever is repeated and however it is spread, each event acts once and recoveries keep to the intensity', () => {
+  fc.assert(
+    fc.property(stories, (events) => {
+      const story = handler();
+      const recoveries: number[] = [];
+      for (const { after, ...said } of events) {
+        const before = story.bodies('supervision.recovery').length;
+        story.tell(failed({ ...said, sentAt: story.now() + after }));
+        if (story.bodies('supervision.recovery').length > before) recoveries.push(story.now());
+      }
+      const counted = Object.values(story.state('a1')?.counts ?? {}).reduce((sum, count) => sum + count, 0);
+      expect(counted).toBe(new Set(events.map(({ event_id }) => event_id)).size);
+      for (const at of recoveries) expect(recoveries.filter((other) => other >= at && other <= at + 60_000).length).toBeLessThanOrEqual(3);
+    }),
+  );
+});
