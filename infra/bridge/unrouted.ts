@@ -5,7 +5,8 @@
  */
 import { AckPolicy, type ConsumerMessages, type JetStreamManager, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { messageBySubject } from '#shared/messages/catalogue.ts';
+import { catalogue, messageBySubject } from '#shared/messages/catalogue.ts';
+import { subjectProblem } from '#shared/subject-matcher.ts';
 import { deadLetter } from './dead-letter.ts';
 import type { BridgeMetrics } from './metrics.ts';
 import type { Publisher } from './ports.ts';
@@ -13,6 +14,7 @@ import { batchRecord } from './record.ts';
 
 const DURABLE = 'unrouted';
 const STRIDE = 500;
+const patterns = catalogue.map(({ subject }) => subject);
 
 export type UnroutedOptions = {
   nc: NatsConnection;
@@ -41,7 +43,6 @@ export const watchUnrouted = async (stream: string, { nc, manager, publisher, me
       { subject: stored.subject, data: stored.data, headers: stored.header } as unknown as Parameters<typeof batchRecord>[0],
       { origin: `${stream}@${created}`, sequence, timestamp, deliveries: 1 },
     );
-    const message = `${stored.subject} is no subject of the wire: check its ids (no dots in them) and its verb`;
     const facts = {
       record,
       stream,
@@ -50,7 +51,7 @@ export const watchUnrouted = async (stream: string, { nc, manager, publisher, me
       attempts: 0,
       firstAt: timestamp,
       lastAt: Date.now(),
-      reason: { code: 'unrouted', message },
+      reason: { code: 'unrouted', message: subjectProblem(patterns, stored.subject).message },
     };
     await publisher.publish(deadLetter(facts, publisher.maxBytes()));
     metrics.unrouted.inc({ stream });

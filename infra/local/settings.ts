@@ -29,7 +29,11 @@ const schema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'is no table name: 3 to 255 letters, digits, _ . or -')
     .default('mistersmith'),
-  LOG_LEVEL: z.string().toLowerCase().pipe(z.enum(['debug', 'info', 'warn', 'error'])).default('info'),
+  LOG_LEVEL: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['debug', 'info', 'warn', 'error']))
+    .default('info'),
 });
 
 export type Settings = z.infer<typeof schema>;
@@ -39,6 +43,8 @@ export const readSettings = (environment: Record<string, string | undefined>): S
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = schema.safeParse(set);
   if (parsed.success) return parsed.data;
-  const mistakes = parsed.error.issues.map(({ path, message }) => `${path.join('.')} (${JSON.stringify(set[String(path[0])])}): ${message}`);
+  const mistakes = parsed.error.issues.map(
+    ({ path, message }) => `${path.join('.')} (${JSON.stringify(set[String(path[0])])}): ${message}`,
+  );
   throw new Error(`the environment is wrong: ${mistakes.join('; ')}`);
 };

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, sleep } from '#shared/clock.ts';
 import type { Batch, BatchRecord, ErrorBody, Headers, ItemFailure, PublishedOutput, Timer } from '#shared/contract.ts';
 import { type Applied, find, isPassed, type Position, parseFloor } from './applied.ts';
-import type { Alarm, AnyKind, AnySpec, Decision, EntityKey } from './entity.ts';
+import type { Alarm, AnyKind, AnySpec, Child, Decision, EntityKey } from './entity.ts';
 import { makeEntry, type Owed, orphanedRecords, readEntry, tokenOf, toOwed } from './outbox.ts';
 import type { Item, Store, StoredChild } from './store.ts';
 import { join, markApplied, readState, seeFloor, toItem, toWorking, type Working } from './working.ts';
@@ -268,7 +268,8 @@ class Run {
     if (!working.children) {
       const stored = await this.engine.store.children(working.key, '');
       working.children = new Map(stored.filter((child) => !child.name.startsWith('outbox#')).map((child) => [child.name, child.data]));
-      for (const child of working.put) working.children.set(child.name, child.data);
+      for (const child of working.put.values()) working.children.set(child.name, child.data);
+      for (const name of working.drop) working.children.delete(name);
     }
     return working.children;
   }
@@ -300,11 +301,8 @@ class Run {
     }
     if (decision.state !== undefined) working.state = decision.state;
     if (decision.wakeAt !== undefined) working.wakeAt = decision.wakeAt ?? (working.wakeAt === undefined ? undefined : null);
-    for (const child of decision.children ?? []) {
-      working.put.push({ key: working.key, ...child });
-      working.children?.set(child.name, child.data);
-    }
-    working.drop.push(...(decision.drop ?? []));
+    putChildren(working, decision.children ?? []);
+    dropChildren(working, decision.drop ?? []);
     if (this.durable) markApplied(working, this.batch.consumer, this.floor, at);
     if (publish.length > 0) {
       const now = this.engine.clock.now();
@@ -312,7 +310,7 @@ class Run {
       const { entry, parts, bytes } = makeEntry({ consumer: this.batch.consumer, ...at }, publish, of);
       working.outbox[work.record.id] = entry;
       working.outboxBytes += bytes;
-      working.put.push(...parts);
+      putChildren(working, parts);
     }
     working.dirty = true;
     this.tentatively(working, work, { result: 'done', publish, ...reply });
@@ -330,7 +328,7 @@ class Run {
     if (this.engine.clock.now() >= this.deadline)
       return this.fail(dirty, retryLater('deadline', 'the invocation ran out of time before it could write'));
     for (const working of dirty.flat()) for (const at of working.noops) markApplied(working, this.batch.consumer, this.floor, at);
-    const put = dirty.flatMap((group) => group.flatMap((working) => working.put));
+    const put = dirty.flatMap((group) => group.flatMap((working) => [...working.put.values()]));
     try {
       if (put.length > 0) await this.engine.store.putChildren(put);
     } catch (error) {
@@ -349,8 +347,8 @@ class Run {
         case 'written':
           for (const working of group) {
             if (working.dirty) working.version++;
-            drops.push(...working.drop.map((name) => ({ key: working.key, name })));
-            Object.assign(working, { dirty: false, noops: [], put: [], drop: [], group: [working] });
+            for (const name of working.drop) drops.push({ key: working.key, name });
+            Object.assign(working, { dirty: false, noops: [], put: new Map(), drop: new Set(), group: [working] });
             this.settle([working]);
           }
           break;
@@ -438,6 +436,23 @@ class Run {
 }
 
 const kindOf = (key: EntityKey): string => key.slice(0, key.indexOf('#'));
+
+/** What is put later in a batch stands, and so does what is dropped later. */
+const putChildren = (working: Working, children: readonly Child[]): void => {
+  for (const child of children) {
+    working.put.set(child.name, { key: working.key, ...child });
+    working.drop.delete(child.name);
+    working.children?.set(child.name, child.data);
+  }
+};
+
+const dropChildren = (working: Working, names: readonly string[]): void => {
+  for (const name of names) {
+    working.drop.add(name);
+    working.put.delete(name);
+    working.children?.delete(name);
+  }
+};
 
 const positionOf = (record: BatchRecord): Position => ({ sequence: record.sequence, timestamp: Date.parse(record.timestamp) });
 

@@ -19,8 +19,8 @@ export type Working = {
   /** Records that changed nothing: written down only if the entity is written anyway (rule 4). */
   noops: Position[];
   /** Child items to put before, and names to delete after the write. */
-  put: StoredChild[];
-  drop: string[];
+  put: Map<string, StoredChild>;
+  drop: Set<string>;
   /** All that must be written together with it, itself included. */
   group: Working[];
   children?: Map<string, unknown>;
@@ -63,8 +63,8 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     outboxBytes: 0,
     dirty: false,
     noops: [],
-    put: [],
-    drop: [],
+    put: new Map(),
+    drop: new Set(),
     group: [],
   };
   working.group.push(working);
@@ -76,7 +76,7 @@ export const seeFloor = (working: Working, consumer: string, floor: Applied['flo
   const before = working.applied[consumer];
   if (before) working.applied[consumer] = raiseFloor(before, floor);
   for (const recordId of confirmedRecords(working.outbox, consumer, floor)) {
-    working.drop.push(...partNames(recordId, working.outbox[recordId]?.parts ?? 0));
+    for (const name of partNames(recordId, working.outbox[recordId]?.parts ?? 0)) working.drop.add(name);
     delete working.outbox[recordId];
   }
 };

@@ -35,11 +35,11 @@ const writeAll = async (table: Table, writes: readonly { request: WriteRequest; 
   const pieces = inPieces(writes, WRITES_A_CALL, CALL_BYTES, (write) => write.bytes);
   const writePiece = async (requests: WriteRequest[]) => {
     const wait = backoff(table);
-    let pending: WriteRequest[] | undefined = requests;
+    let pending = requests;
     while (true) {
-      const RequestItems = { [table.tableName]: pending };
-      const answer = await calling(table, () => table.client.send(new BatchWriteItemCommand({ RequestItems }), limit));
-      pending = answer.UnprocessedItems?.[table.tableName] ?? [];
+      const command = new BatchWriteItemCommand({ RequestItems: { [table.tableName]: pending } });
+      const { UnprocessedItems } = await calling(table, () => table.client.send(command, limit));
+      pending = UnprocessedItems?.[table.tableName] ?? [];
       if (pending.length === 0) return;
       await wait();
     }

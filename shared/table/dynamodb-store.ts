@@ -1,5 +1,5 @@
 /** The engine's store on DynamoDB. docs/table.md says how it uses the table. */
-import { BatchGetItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, BatchGetItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { EntityKey } from '#shared/entity/entity.ts';
 import type { Item, Store } from '#shared/entity/store.ts';
@@ -30,10 +30,10 @@ const load = async (table: Table, keys: readonly EntityKey[]): Promise<Map<Entit
   const limit = operationLimit();
   const loadPiece = async (piece: EntityKey[]) => {
     const wait = backoff(table);
-    let pending: Record<string, unknown>[] = piece.map((key) => ({ pk: { S: key }, sk: { S: STATE } }));
+    let pending: Record<string, AttributeValue>[] = piece.map((key) => ({ pk: { S: key }, sk: { S: STATE } }));
     while (true) {
-      const RequestItems = { [table.tableName]: { ConsistentRead: true, Keys: pending as { pk: { S: string } }[] } };
-      const answer = await calling(table, () => table.client.send(new BatchGetItemCommand({ RequestItems }), limit));
+      const command = new BatchGetItemCommand({ RequestItems: { [table.tableName]: { ConsistentRead: true, Keys: pending } } });
+      const answer = await calling(table, () => table.client.send(command, limit));
       for (const attributes of answer.Responses?.[table.tableName] ?? []) {
         const item = itemOf(attributes as ItemAttributes);
         items.set(item.key, item);

@@ -1,0 +1,339 @@
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import type { Decision } from '#shared/entity/entity.ts';
+import type { Store } from '#shared/entity/store.ts';
+import { memoryStore } from '#test/sim/memory-store.ts';
+import { add, type Counter, engineWorld, nothing, START } from '#test/support/engine-world.ts';
+
+const done = (...sums: number[]) => ({ result: 'done', publish: sums.map((sum) => ({ subject: 'out.a', data: `{"sum":${sum}}` })) });
+const failed = (code: string, message?: string) => ({
+  result: 'failed',
+  failure: { reason: { code, ...(message ? { message } : { message: expect.any(String) }) } },
+});
+const core = (bridge: string) => ({ eventSource: 'nats:core' as const, consumer: `core@1/fn.beats.${bridge}` });
+
+describe('one effect a record', () => {
+  it('a batch about one entity is one read and one write', async () => {
+    const world = engineWorld();
+    const { outcome } = await world.run([1, 2, 3].map((n) => world.work(n, add(n))));
+    expect([outcome, world.writes()]).toEqual([{ 1: done(1), 2: done(3), 3: done(6) }, 1]);
+    expect(await world.item()).toMatchObject({ version: 1, state: { sum: 6 } });
+  });
+
+  it('a redelivered record changes nothing and answers its stored outputs', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1)), world.work(2, add(2))]);
+    const { outcome } = await world.run([world.work(1, add(100))]);
+    expect([outcome, (await world.item())?.state, world.writes()]).toEqual([{ 1: done(1) }, { sum: 3 }, 1]);
+  });
+
+  it('a record twice in a batch counts once, with and without a stream', async () => {
+    for (const source of [{}, core('b1')]) {
+      const world = engineWorld();
+      await world.run([world.work(1, add(1)), world.work(1, add(1))], source);
+      expect((await world.item())?.state).toEqual({ sum: 1 });
+    }
+  });
+
+  it('a record at or below the floor is done', async () => {
+    const world = engineWorld();
+    const { outcome } = await world.run([world.work(5, add(1))], { floor: world.floor(5) });
+    expect([outcome, await world.item()]).toEqual([{ 5: { result: 'done', publish: [] } }, undefined]);
+  });
+
+  it('a record that was stored after the floor was read is another one: the stream lost its tail', async () => {
+    const world = engineWorld();
+    await world.run([world.work(5, add(1))], { floor: world.floor(5, 4) });
+    expect((await world.item())?.state).toEqual({ sum: 1 });
+  });
+
+  it('a floor seen once holds, also when the consumer has lost its state', async () => {
+    const world = engineWorld();
+    await world.run([world.work(5, add(1))]);
+    await world.run([world.work(6, add(1))], { floor: world.floor(5) });
+    await world.run([world.work(5, add(1))], { floor: world.floor(0) });
+    expect((await world.item())?.state).toEqual({ sum: 2 });
+  });
+
+  it('what the floor has passed is forgotten', async () => {
+    const world = engineWorld();
+    for (let n = 1; n <= 9; n++) await world.run([world.work(n, add(1))], { floor: world.floor(n - 1) });
+    const item = await world.item();
+    expect([item?.applied['EVENTS@1/fn_events.1'], Object.keys(item?.outbox ?? {})]).toEqual([
+      { floor: { sequence: 8, asOf: START + 8 }, above: [[9, START + 9]] },
+      [`EVENTS@1:9:${START + 9}`],
+    ]);
+  });
+
+  it('the same sequence of another consumer is another record', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))]);
+    await world.run([world.work(1, add(1))], { consumer: 'EVENTS@2/fn_events.1' });
+    expect((await world.item())?.state).toEqual({ sum: 2 });
+  });
+});
+
+describe('what changes nothing', () => {
+  it('costs no write', async () => {
+    const world = engineWorld();
+    const { outcome } = await world.run([world.work(1, nothing)]);
+    expect([outcome, world.writes()]).toEqual([{ 1: { result: 'done', publish: [] } }, 0]);
+  });
+
+  it('is recorded when the entity is written anyway, so that it cannot act later', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, nothing), world.work(2, add(1))]);
+    await world.run([world.work(1, add(100))]);
+    expect((await world.item())?.state).toEqual({ sum: 1 });
+  });
+
+  it('but publishes is always written: one message id has one content', async () => {
+    const world = engineWorld();
+    const say = (text: string) => (): Decision<Counter> => ({ outcome: 'done', publish: [{ subject: 'out.a', body: { text } }] });
+    await world.run([world.work(1, say('first'))]);
+    const { outcome } = await world.run([world.work(1, say('second'))]);
+    expect(outcome[1]).toEqual({ result: 'done', publish: [{ subject: 'out.a', data: '{"text":"first"}' }] });
+  });
+});
+
+describe('writers that meet', () => {
+  /** A store on which somebody else writes between this engine's read and its write, `times` times. */
+  const contested = (times: number, meanwhile: (store: Store) => Promise<unknown>) => {
+    const store = memoryStore();
+    let left = times;
+    return { ...store, write: async (units) => (left-- > 0 && (await meanwhile(store)), store.write(units)) } as Store;
+  };
+  const another = async (store: Store) => {
+    const item = (await store.load(['counter#a'])).get('counter#a');
+    const sum = ((item?.state as Counter | undefined)?.sum ?? 0) + 10;
+    const next = { key: 'counter#a', schema: 1, applied: {}, outbox: {}, ...item, version: (item?.version ?? 0) + 1, state: { sum }, nonce: 'else' } as const;
+    await store.write([[next]]);
+  };
+
+  it('a decision on a state that changed meanwhile is made again', async () => {
+    const world = engineWorld({ store: contested(2, another) });
+    const { outcome } = await world.run([world.work(1, add(1))]);
+    expect([outcome, (await world.item())?.state]).toEqual([{ 1: done(21) }, { sum: 21 }]);
+  });
+
+  it('a record that never gets through fails, and answers no output and no alarm', async () => {
+    const world = engineWorld({ store: contested(99, another) });
+    const { outcome, timers } = await world.run([world.work(1, add(1))]);
+    expect([outcome, timers]).toEqual([{ 1: failed('conflict') }, []]);
+  });
+
+  it('its own write that landed, with the answer lost, is not a conflict', async () => {
+    const store = memoryStore();
+    const world = engineWorld({ store: { ...store, write: async (units) => (await store.write(units), store.write(units)) } });
+    const { outcome } = await world.run([world.work(1, add(1))], core('b1'));
+    expect([outcome, (await world.item())?.state]).toEqual([{ 1: done(1) }, { sum: 1 }]);
+  });
+
+  it('a write that fails takes its own entity’s records along, no others', async () => {
+    const store = memoryStore();
+    const write: Store['write'] = async (units) => {
+      const results = await store.write(units.filter(([item]) => item?.key !== 'counter#b'));
+      return units.map(([item]) => (item?.key === 'counter#b' ? { result: 'failed', error: new Error('throttled') } : (results.shift() as never)));
+    };
+    const world = engineWorld({ store: { ...store, write } });
+    const { outcome } = await world.run([world.work(1, add(1)), world.work(2, add(1), 'b')]);
+    expect(outcome).toEqual({ 1: done(1), 2: { ...failed('table_unavailable', 'throttled'), error: expect.any(Error) } });
+  });
+});
+
+describe('time', () => {
+  it('begins no write after the deadline', async () => {
+    const store = memoryStore();
+    const slowly: Store['load'] = async (keys) => {
+      await new Promise<void>((resolve) => world.time.at(START + 2000, resolve));
+      return store.load(keys);
+    };
+    const world = engineWorld({ store: { ...store, load: slowly } });
+    const { outcome, timers } = await world.run([world.work(1, add(1))], { deadline: new Date(START + 1000).toISOString() });
+    expect([outcome, timers, world.writes()]).toEqual([{ 1: failed('deadline') }, [], 0]);
+  });
+
+  it('an alarm is answered for every entity touched, with the item’s version, also when nothing changed', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, () => ({ outcome: 'done', state: { sum: 1 }, wakeAt: START + 5000 }))]);
+    const { timers } = await world.run([world.work(2, nothing)]);
+    expect(timers).toEqual([{ key: 'counter.a', at: new Date(START + 5000).toISOString(), version: 1 }]);
+  });
+
+  it('an alarm that is taken back is answered as none; an entity that never had one is not mentioned', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, () => ({ outcome: 'done', state: { sum: 1 }, wakeAt: START + 5000 }))]);
+    const { timers } = await world.run([world.work(2, () => ({ outcome: 'done', wakeAt: null })), world.work(3, add(1), 'b')]);
+    expect(timers).toEqual([{ key: 'counter.a', at: null, version: 2 }]);
+  });
+
+  it('an alarm’s record is never decided before its due time, however slow the clock', async () => {
+    const world = engineWorld();
+    await world.run([world.alarm(1, START + 9000)]);
+    expect((await world.item())?.state).toEqual({ sum: START + 9000 });
+  });
+});
+
+describe('giving up', () => {
+  it('a settle bars a record that was not applied, for ever', async () => {
+    const world = engineWorld();
+    const settled = await world.run([world.work(1, add(1))], { settle: true });
+    const later = await world.run([world.work(1, add(1))]);
+    expect([settled.outcome, later.outcome, (await world.item())?.state]).toEqual([{ 1: { result: 'tombstoned' } }, { 1: { result: 'tombstoned' } }, null]);
+  });
+
+  it('a settle of a record that was applied answers its outputs', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))]);
+    expect((await world.run([world.work(1, add(1))], { settle: true })).outcome).toEqual({ 1: done(1) });
+  });
+
+  it('a settle of a core record answers what it caused, and writes nothing', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], core('b1'));
+    const settled = await world.run([world.work(1, add(1)), world.work(2, add(1))], { ...core('b1'), settle: true });
+    expect([settled.outcome, world.writes()]).toEqual([{ 1: done(1), 2: { result: 'done', publish: [] } }, 1]);
+  });
+
+  it('a decision may ask for a retry or a dead letter; the rest of the batch is written', async () => {
+    const world = engineWorld();
+    const reason = { code: 'no', message: 'not now' };
+    const { outcome } = await world.run([
+      world.work(1, () => ({ outcome: 'retry', afterMs: 50, reason })),
+      world.work(2, add(1)),
+      world.work(3, () => ({ outcome: 'deadLetter', reason })),
+    ]);
+    expect(outcome).toEqual({
+      1: { result: 'failed', failure: { retryAfterMs: 50, reason } },
+      2: done(1),
+      3: { result: 'failed', failure: { deadLetter: true, reason } },
+    });
+  });
+
+  it('a decide that throws fails its record only, with the entity’s name', async () => {
+    const world = engineWorld();
+    const boom = (): never => {
+      throw new Error('boom');
+    };
+    const { outcome } = await world.run([world.work(1, add(1)), world.work(2, boom), world.work(3, add(1))]);
+    expect(outcome).toEqual({ 1: done(1), 2: { ...failed('decide_failed', 'counter#a: boom'), error: expect.any(Error) }, 3: done(2) });
+  });
+
+  it('an unknown decision is a failure, never a success', async () => {
+    const world = engineWorld();
+    const { outcome } = await world.run([world.work(1, () => ({ outcome: 'ok' }) as never)]);
+    expect(outcome[1]).toMatchObject(failed('decide_failed', 'counter#a: decide answered "ok": done, retry or deadLetter is expected'));
+  });
+});
+
+describe('several entities', () => {
+  const transfer = (amount: number, to: `counter#${string}`) => (state: Counter | undefined, context: { also: ReadonlyMap<string, unknown> }) => ({
+    outcome: 'done' as const,
+    state: { sum: (state?.sum ?? 0) - amount },
+    also: { [to]: { sum: ((context.also.get(to) as Counter | undefined)?.sum ?? 0) + amount } },
+  });
+
+  it('that change together are written together', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, transfer(5, 'counter#b'), 'a', { also: ['counter#b'] }), world.work(2, add(1), 'b')]);
+    expect([(await world.item('a'))?.state, (await world.item('b'))?.state, world.writes()]).toEqual([{ sum: -5 }, { sum: 6 }, 1]);
+  });
+
+  it('that `also` did not name are not changed', async () => {
+    const world = engineWorld();
+    const { outcome } = await world.run([world.work(1, transfer(5, 'counter#b'))]);
+    expect(outcome[1]).toMatchObject(failed('decide_failed', "counter#a: decide changed counter#b, which 'also' did not name"));
+  });
+
+  it('that hang together in a chain of more than 100 are split into transactions that the table takes', async () => {
+    const sizes: number[] = [];
+    const store = memoryStore();
+    const world = engineWorld({ store: { ...store, write: (units) => (sizes.push(...units.map((unit) => unit.length)), store.write(units)) } });
+    const works = Array.from({ length: 150 }, (_, n) => world.work(n + 1, transfer(1, `counter#k${n + 1}`), `k${n}`, { also: [`counter#k${n + 1}`] }));
+    const { outcome } = await world.run(works);
+    expect([Math.max(...sizes) <= 100, Object.values(outcome).every((one) => one?.result === 'done')]).toEqual([true, true]);
+    expect([(await world.item('k0'))?.state, (await world.item('k75'))?.state, (await world.item('k150'))?.state]).toEqual([{ sum: -1 }, { sum: 0 }, { sum: 1 }]);
+  });
+});
+
+describe('sizes', () => {
+  const kind = { kind: 'counter', schema: z.looseObject({ sum: z.number() }), version: 1 };
+  const fat = (chars: number) => (state?: Counter): Decision<Counter> => ({ outcome: 'done', state: { ...state, sum: 1, [`x${chars}`]: 'x'.repeat(chars) } as never });
+
+  it('a record that makes its entity too large is refused, and only that one', async () => {
+    const world = engineWorld({ kind });
+    const { outcome } = await world.run([world.work(1, fat(1000)), world.work(2, fat(500_000)), world.work(3, fat(2000))]);
+    expect([outcome[1], outcome[3], Object.keys((await world.item())?.state as object)]).toEqual([done(), done(), ['sum', 'x1000', 'x2000']]);
+    expect(outcome[2]).toMatchObject({ result: 'failed', failure: { deadLetter: true, reason: { code: 'entity_too_large' } } });
+  });
+
+  it('a large outbox is kept in children, comes back whole, and goes when the floor passes', async () => {
+    const world = engineWorld();
+    const say = (): Decision<Counter> => ({ outcome: 'done', state: { sum: 1 }, publish: [{ subject: 'out.a', body: { text: '✓'.repeat(150_000) } }] });
+    const first = await world.run([world.work(1, say)]);
+    const again = await world.run([world.work(1, say)]);
+    const stored = await world.store.children('counter#a', '');
+    await world.run([world.work(2, add(1))], { floor: world.floor(1) });
+    expect(again.outcome).toEqual(first.outcome);
+    expect([stored.length > 1, await world.store.children('counter#a', ''), JSON.stringify(await world.item()).length < 1000]).toEqual([true, [], true]);
+  });
+
+  it('children are put before the state that counts them, and read back on demand', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, () => ({ outcome: 'done', state: { sum: 1 }, children: [{ name: 'result#1', data: { x: 1 } }] }))]);
+    let seen: unknown;
+    const look = (_: unknown, { children }: { children: ReadonlyMap<string, unknown> }): Decision<Counter> => {
+      seen = [...children];
+      return { outcome: 'done', state: { sum: 2 }, drop: ['result#1'] };
+    };
+    await world.run([world.work(2, look, 'a', { needsChildren: true })]);
+    expect([seen, await world.store.children('counter#a', '')]).toEqual([[['result#1', { x: 1 }]], []]);
+  });
+});
+
+describe('stored states', () => {
+  const renamed = {
+    kind: 'counter',
+    schema: z.object({ sum: z.number() }),
+    version: 2,
+    upcast: { 1: (old: unknown) => ({ sum: (old as { total: number }).total }) },
+  };
+  const stored = async (state: unknown, schema: number) => {
+    const store = memoryStore();
+    await store.write([[{ key: 'counter#a', version: 1, schema, state, applied: {}, outbox: {}, nonce: 'n' }]]);
+    return store;
+  };
+
+  it('of an older schema are upcast', async () => {
+    const world = engineWorld({ kind: renamed, store: await stored({ total: 4 }, 1) });
+    await world.run([world.work(1, add(1))]);
+    expect(await world.item()).toMatchObject({ schema: 2, state: { sum: 5 } });
+  });
+
+  it.each([
+    ['that do not parse', { sum: 'x' }, 2, /^counter#a holds a state that does not parse: sum: /],
+    ['of a newer schema', { sum: 1 }, 3, /^counter#a has schema version 3, this code knows 2/],
+    ['without an upcast', { sum: 1 }, 0, /^counter#a has schema version 0 and no upcast to 1/],
+  ])('%s fail their records with the entity’s name and are left alone', async (_, state, schema, message) => {
+    const world = engineWorld({ kind: renamed, store: await stored(state, schema) });
+    const { outcome } = await world.run([world.work(1, add(1)), world.work(2, add(1), 'b')]);
+    expect(outcome).toMatchObject({ 1: failed('state_unreadable', expect.stringMatching(message) as never), 2: done(1) });
+    expect(await world.item()).toMatchObject({ version: 1, state });
+  });
+});
+
+describe('core records', () => {
+  it('of a bridge that died: whoever touches the entity next answers their outputs', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], core('b1'));
+    const { carried } = await world.run([world.work(1, nothing, 'a', { id: 'core.b2@1:1:1' })], core('b2'));
+    expect(carried).toEqual([{ cause: `EVENTS@1:1:${START + 1}`, subject: 'out.a', data: '{"sum":1}' }]);
+  });
+
+  it('of this bridge are forgotten once it has settled them', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], core('b1'));
+    const { carried } = await world.run([world.work(2, add(1))], { ...core('b1'), floor: world.floor(1) });
+    expect([carried, Object.keys((await world.item())?.outbox ?? {})]).toEqual([[], [`EVENTS@1:2:${START + 2}`]]);
+  });
+});
