@@ -58,7 +58,8 @@ const keysOf = (unit: Unit): EntityKey[] => unit.map((item) => item.key);
 
 /** Waits for all, then throws the first error. */
 const all = async (operations: Promise<unknown>[]): Promise<void> => {
-  for (const { status, reason } of (await Promise.allSettled(operations)) as PromiseRejectedResult[]) if (status === 'rejected') throw reason;
+  for (const { status, reason } of (await Promise.allSettled(operations)) as PromiseRejectedResult[])
+    if (status === 'rejected') throw reason;
 };
 
 /** The table keeps seconds. */

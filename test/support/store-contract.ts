@@ -100,10 +100,12 @@ export const storeContract = (open: (clock: Clock) => Promise<Store>): void => {
     });
 
     it('shares nothing with its caller', async () => {
+      type Tags = { tags: string[] };
       const item = anItem({ state: { tags: ['mine'] } });
       await given(item);
-      (item.state as { tags: string[] }).tags.push('changed');
-      ((await loaded(item.key))?.state as { tags: string[] }).tags.push('changed too');
+      (item.state as Tags).tags.push('changed');
+      const copy = (await loaded(item.key)) as Item;
+      (copy.state as Tags).tags.push('changed too');
       expect((await loaded(item.key))?.state).toEqual({ tags: ['mine'] });
     });
 
@@ -122,18 +124,24 @@ export const storeContract = (open: (clock: Clock) => Promise<Store>): void => {
       expect(await loaded(item.key)).toEqual(item);
     });
 
-    it.each([{}, { lookup: 'a' }, { sweepAt: 1 }, { lookup: 'a', sweepAt: 1 }])('refuses a version that is not the next: %j', async (fields) => {
-      const item = anItem();
-      await given(item);
-      expect(await store.write([[{ ...item, ...fields, version: 3 }], [anItem({ ...fields, version: 2 })]])).toEqual([conflict, conflict]);
-      expect(await loaded(item.key)).toEqual(item);
-    });
+    it.each([{}, { lookup: 'a' }, { sweepAt: 1 }, { lookup: 'a', sweepAt: 1 }])(
+      'refuses a version that is not the next: %j',
+      async (fields) => {
+        const item = anItem();
+        await given(item);
+        expect(await store.write([[{ ...item, ...fields, version: 3 }], [anItem({ ...fields, version: 2 })]])).toEqual([
+          conflict,
+          conflict,
+        ]);
+        expect(await loaded(item.key)).toEqual(item);
+      },
+    );
 
     it('answers each unit for itself, in order', async () => {
-      const [old, fresh] = [anItem(), anItem()];
-      await given(old);
+      const [old, stale, fresh] = [anItem(), anItem(), anItem()];
+      await given(old, stale);
       const tooLarge = anItem({ state: 'x'.repeat(MAX_ITEM_BYTES) });
-      const results = await store.write([[old], [tooLarge], [fresh], [{ ...old, version: 2 }]]);
+      const results = await store.write([[stale], [tooLarge], [fresh], [{ ...old, version: 2 }]]);
       expect(results).toEqual([conflict, { result: 'too_large', key: tooLarge.key, bytes: expect.any(Number) }, written, written]);
       expect(await store.load([tooLarge.key])).toEqual(new Map());
     });
@@ -176,7 +184,12 @@ export const storeContract = (open: (clock: Clock) => Promise<Store>): void => {
   });
 
   describe('children', () => {
-    const child = (key: EntityKey, name: string, change: Partial<StoredChild> = {}): StoredChild => ({ key, name, data: { name }, ...change });
+    const child = (key: EntityKey, name: string, change: Partial<StoredChild> = {}): StoredChild => ({
+      key,
+      name,
+      data: { name },
+      ...change,
+    });
     const namesOf = (children: StoredChild[]) => children.map(({ name }) => name);
 
     it('are given back by name, with all they have', async () => {
