@@ -66,12 +66,12 @@ const commit = (before: Agent | undefined, after: Agent, context: Context<Settin
   const also: Record<EntityKey, unknown> = {};
   const [left, joined] = [domainOf(before), domainOf(after)];
   if (left !== joined && joined !== undefined) {
-    const members = memberCount(context.also, joined);
+    const members = memberCount(context, joined);
     const limit = limitOf(context.settings, joined);
     if (members >= limit) return refuse(before, joined, limit, context);
     also[domainKey(joined)] = { members: members + 1 };
   }
-  if (left !== joined && left !== undefined) also[domainKey(left)] = { members: memberCount(context.also, left) - 1 };
+  if (left !== joined && left !== undefined) also[domainKey(left)] = { members: memberCount(context, left) - 1 };
   const children = lookupChildren(after);
   const names = new Set(children.map(({ name }) => name));
   const old = new Set(lookupChildren(before).map(({ name }) => name));

@@ -1,8 +1,8 @@
 /** `agents.discovery.resolve` and `find`: answered from the table, without changing anything. */
 import { defineQuery } from '#shared/function/query.ts';
 import { discoveryFind, discoveryResolve } from '#shared/messages/discovery.ts';
-import { type Agent, toWire } from '#shared/registry/agent.ts';
-import { findAgents, readAgent } from '#shared/registry/candidates.ts';
+import { type Agent, agentKind, toWire } from '#shared/registry/agent.ts';
+import { findAgents } from '#shared/registry/candidates.ts';
 
 const DEFAULT_LIMIT = 100;
 /** An agent is about 500 bytes in the answer, which has to fit a message. */
@@ -10,7 +10,7 @@ const MAX_LIMIT = 1000;
 
 export const resolve = defineQuery({
   message: discoveryResolve,
-  read: (request, store) => readAgent(store, request.body.agent_id),
+  read: async ({ body: { agent_id } }, reader) => (await reader.load(agentKind, [agent_id])).get(agent_id),
   answer: (agent: Agent | undefined, request) =>
     agent
       ? { body: { agent: toWire(agent) } }
@@ -19,7 +19,7 @@ export const resolve = defineQuery({
 
 export const find = defineQuery({
   message: discoveryFind,
-  read: ({ body: { capability, domain, zone, healthy, limit = DEFAULT_LIMIT } }, store) =>
-    findAgents(store, { capability, domain, zone, healthy }, Math.min(limit, MAX_LIMIT)),
+  read: ({ body: { capability, domain, zone, healthy, limit = DEFAULT_LIMIT } }, reader) =>
+    findAgents(reader, { capability, domain, zone, healthy }, Math.min(limit, MAX_LIMIT)),
   answer: (agents: Agent[]) => ({ body: { agents: agents.map(toWire) } }),
 });

@@ -1,6 +1,6 @@
 /** How many agents have a place in a domain, and how many may. Changed in one transaction with the agent that comes or goes. Pure. */
 import * as z from 'zod';
-import { type EntityKey, type Kind, keyOf } from '#shared/entity/entity.ts';
+import { type Context, type EntityKey, type Kind, keyOf } from '#shared/entity/entity.ts';
 
 const domainSchema = z.object({ members: z.int().min(0) });
 
@@ -10,8 +10,7 @@ export const domainKind: Kind<Domain> = { kind: 'domain', schema: domainSchema, 
 
 export const domainKey = (domain: string): EntityKey => keyOf(domainKind.kind, domain);
 
-export const memberCount = (domains: ReadonlyMap<EntityKey, unknown>, domain: string): number =>
-  (domains.get(domainKey(domain)) as Domain | undefined)?.members ?? 0;
+export const memberCount = ({ also }: Pick<Context, 'also'>, domain: string): number => also(domainKind, domain)?.members ?? 0;
 
 const LIMITS_RULE = 'must be a list such as nlp=2000,vision=50';
 

@@ -7,7 +7,7 @@
  */
 import * as z from 'zod';
 import { contentId } from '#shared/content-id.ts';
-import { type Alarm, type Context, type Decision, defineEntity, done, type Kind, keyOf, type Output } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type Kind, type Output } from '#shared/entity/entity.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { severity } from '#shared/messages/fields.ts';
 import { output, type Received } from '#shared/messages/message.ts';
@@ -56,18 +56,21 @@ export const settings = z
 
 export type Settings = z.infer<typeof settings>;
 
+/** The registry's agents by id. */
+type FailureContext = Context<Settings, ReadonlyMap<string, Agent>>;
+
 type Identified = Failure & { event_id: string };
 
 export const decide = (
   before: Failures | undefined,
   event: Received<typeof failure> | Alarm,
-  context: Context<Settings>,
+  context: FailureContext,
 ): Decision<Failures> => {
   if (event.message === 'alarm') return done({ wakeAt: null });
   const ids = idsOf(event);
   if (before?.eventIds.some((seen) => ids.includes(seen))) return done();
   const failed: Identified = { ...event.body, event_id: ids[0] };
-  const agent = context.views.get(keyOf(agentKind.kind, context.id)) as Agent | undefined;
+  const agent = context.view.get(context.id);
   const answer = answerTo(failed, agent, before?.recoveries ?? [], context);
   const { event_id, failure_type } = failed;
   const counts = before?.counts ?? { low: 0, medium: 0, high: 0, critical: 0 };
@@ -88,7 +91,7 @@ const idsOf = ({ body, sentAt }: Received<typeof failure>): [string, ...string[]
   return [contentId({ ...body, minute }), contentId({ ...body, minute: minute - 1 })];
 };
 
-const answerTo = (failed: Identified, agent: Agent | undefined, recoveries: number[], context: Context<Settings>) => {
+const answerTo = (failed: Identified, agent: Agent | undefined, recoveries: number[], context: FailureContext) => {
   switch (failed.severity) {
     case 'low':
     case 'medium':
@@ -116,7 +119,7 @@ const recover = (
   failed: Identified,
   agent: Agent | undefined,
   before: number[],
-  { settings, now }: Context<Settings>,
+  { settings, now }: FailureContext,
 ): { recoveries: number[]; publish: Output[]; refused?: string } => {
   const off = switchedOff(failed.agent_id, agent, settings.recoveryOff);
   if (off) return { recoveries: before, publish: [], refused: off };
@@ -151,7 +154,7 @@ const escalated = ({ agent_id, event_id }: Identified, agent: Agent | undefined,
   );
 };
 
-const alerted = ({ agent_id, event_id, failure_type }: Identified, reason: string, { now }: Context<Settings>): Output =>
+const alerted = ({ agent_id, event_id, failure_type }: Identified, reason: string, { now }: FailureContext): Output =>
   output(
     alert,
     { severity: 'critical' },
@@ -171,5 +174,9 @@ export const failures = defineEntity({
   accepts: [failure],
   id: (event) => event.body.agent_id,
   decide,
-  views: (event) => [keyOf(agentKind.kind, event.body.agent_id)],
+  read: (events, reader) =>
+    reader.load(
+      agentKind,
+      events.flatMap((event) => (event.message === 'alarm' ? [] : event.body.agent_id)),
+    ),
 });

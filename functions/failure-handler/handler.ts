@@ -1,6 +1,5 @@
 /** `supervision.failures.*`: recovers, escalates, counts. */
 import { createFunction } from '#shared/function/create-function.ts';
-import { agentKind } from '#shared/registry/agent.ts';
 import { failures, settings } from './decide.ts';
 
-export const handler = createFunction({ name: 'failure-handler', settings, entities: [failures], kinds: [agentKind] });
+export const handler = createFunction({ name: 'failure-handler', settings, entities: [failures] });

@@ -1,26 +1,21 @@
 /** `control.gather.page`: the responses of an answer that was too large for one message, a page at a time. */
-import { keyOf } from '#shared/entity/entity.ts';
-import type { Store } from '#shared/entity/store.ts';
-import { readState } from '#shared/entity/working.ts';
+import type { Reader } from '#shared/entity/reader.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlGatherPage } from '#shared/messages/control.ts';
-import { type Gather, gatherKind } from './decide.ts';
+import { gatherKind } from './decide.ts';
 import { compose, pagePrefix, pagesOf, type Result } from './results.ts';
 
 export type PageView = { results: Result[]; children: ReadonlyMap<string, unknown> };
 
-const readPage = async (requestId: string, page: number, store: Pick<Store, 'load' | 'children'>): Promise<PageView> => {
-  const key = keyOf(gatherKind.kind, requestId);
-  const item = (await store.load([key])).get(key);
-  const gather = item && (readState(gatherKind, item) as Gather | undefined);
+const readPage = async (requestId: string, page: number, reader: Reader): Promise<PageView> => {
+  const gather = (await reader.load(gatherKind, [requestId])).get(requestId);
   if (gather?.phase !== 'closed') return { results: [], children: new Map() };
-  const stored = await store.children(key, pagePrefix(page));
-  return { results: gather.results, children: new Map(stored.map(({ name, data }) => [name, data])) };
+  return { results: gather.results, children: await reader.children(gatherKind, requestId, pagePrefix(page)) };
 };
 
 export const page = defineQuery({
   message: controlGatherPage,
-  read: ({ body }, store) => readPage(body.request_id, body.page, store),
+  read: ({ body }, reader) => readPage(body.request_id, body.page, reader),
   answer: ({ results, children }: PageView, { body: { request_id, page } }) => {
     const pages = (pagesOf(results).at(-1) ?? -1) + 1;
     if (pages === 0)

@@ -57,7 +57,13 @@ const alarmBinding = (fn: FunctionEntry): Binding => ({
 });
 
 /** Resolves when every consumer stands and every subscription is made. */
-export const startBridge = async ({ manifest, connection: nc, invoker, log, watched = WATCHED_STREAMS }: BridgeOptions): Promise<Bridge> => {
+export const startBridge = async ({
+  manifest,
+  connection: nc,
+  invoker,
+  log,
+  watched = WATCHED_STREAMS,
+}: BridgeOptions): Promise<Bridge> => {
   const metrics = createMetrics();
   const publisher = natsPublisher({ nc });
   await publisher.refresh();
@@ -123,7 +129,9 @@ export const startBridge = async ({ manifest, connection: nc, invoker, log, watc
 
 /** An operator who misspells a verb gets a sentence, not a timeout. */
 const answerUnknownRequests = (nc: NatsConnection, manifest: Manifest): void => {
-  const answered = manifest.functions.flatMap((fn) => fn.bindings.flatMap(({ source }) => (source.kind === 'request' ? source.subjects : [])));
+  const answered = manifest.functions.flatMap((fn) =>
+    fn.bindings.flatMap(({ source }) => (source.kind === 'request' ? source.subjects : [])),
+  );
   const verbs = answered.filter((subject) => subject.startsWith('control.')).join(', ') || 'none';
   nc.subscribe('control.>', {
     queue: 'bridge_unknown-requests',

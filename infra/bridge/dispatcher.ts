@@ -294,7 +294,10 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   const runBatch = async (of: Attached, batch: Held[]): Promise<void> => {
     const [first] = batch as [Held];
     if (first.alone && isExhausted(of, first))
-      return settle(of, first, { code: 'exhausted', message: `it was delivered ${first.delivery.record.deliveries} times and never answered` });
+      return settle(of, first, {
+        code: 'exhausted',
+        message: `it was delivered ${first.delivery.record.deliveries} times and never answered`,
+      });
     let answer: Answer;
     try {
       answer = await invoked(of, batch);

@@ -25,7 +25,10 @@ export type UnroutedOptions = {
 };
 
 /** Watches a stream until the returned function is called. */
-export const watchUnrouted = async (stream: string, { nc, manager, publisher, metrics, log }: UnroutedOptions): Promise<() => Promise<void>> => {
+export const watchUnrouted = async (
+  stream: string,
+  { nc, manager, publisher, metrics, log }: UnroutedOptions,
+): Promise<() => Promise<void>> => {
   await manager.consumers.add(stream, {
     durable_name: DURABLE,
     ack_policy: AckPolicy.All,

@@ -9,10 +9,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, sleep } from '#shared/clock.ts';
 import type { Batch, BatchRecord, ErrorBody, Headers, ItemFailure, PublishedOutput, Timer } from '#shared/contract.ts';
 import { type Applied, find, isPassed, type Position, parseFloor } from './applied.ts';
-import type { Alarm, AnyKind, AnySpec, Child, Decision, EntityKey } from './entity.ts';
+import { type Alarm, type AnyKind, type AnySpec, type Child, type Decision, type EntityKey, type Kind, keyOf } from './entity.ts';
 import { makeEntry, type Owed, orphanedRecords, readEntry, tokenOf, toOwed } from './outbox.ts';
+import { readerOf } from './reader.ts';
 import type { Item, Store, StoredChild } from './store.ts';
-import { join, markApplied, readState, seeFloor, toItem, toWorking, type Working } from './working.ts';
+import { join, markApplied, seeFloor, toItem, toWorking, type Working } from './working.ts';
 
 /** A record that was read, and the entity that it is about. */
 export type Work = {
@@ -45,7 +46,7 @@ export type Engine = {
   /** 0 to 1, for jitter. */
   random: () => number;
   settings: unknown;
-  /** Kinds that `also` and `views` name besides those of the specs. */
+  /** Kinds that `also` names besides those of the specs. */
   kinds: readonly AnyKind[];
 };
 
@@ -90,7 +91,7 @@ class Run {
 
   private working = new Map<EntityKey, Working>();
   private unreadable = new Map<EntityKey, Error>();
-  private views = new Map<EntityKey, unknown>();
+  private views = new Map<AnySpec, unknown>();
   /** Outcomes that hold only if the group of the entity is written. */
   private tentative = new Map<EntityKey, Map<Work, Outcome>>();
   private again: Work[] = [];
@@ -128,18 +129,13 @@ class Run {
   }
 
   private async loadFor(works: readonly Work[]): Promise<void> {
-    const views = works.flatMap((work) => (work.event.message === 'alarm' ? [] : (work.spec.views?.(work.event) ?? [])));
-    const keys = new Set(works.map((work) => work.key));
-    const items = await this.engine.store.load([...new Set([...keys, ...views])]);
-    for (const key of keys) this.take(key, items.get(key));
-    this.views = new Map(views.map((key) => [key, this.viewOf(key, items.get(key))]));
-    const also = works.flatMap((work) => work.spec.also?.(this.working.get(work.key)?.state, work.event) ?? []);
+    await this.loadMissing(works.map((work) => work.key));
+    for (const [spec, theirs] of Map.groupBy(works, (work) => work.spec)) {
+      const events = theirs.map((work) => work.event);
+      if (spec.read && !this.batch.settle) this.views.set(spec, await spec.read(events, readerOf(this.engine.store)));
+    }
+    const also = works.flatMap((work) => work.spec.also?.(this.working.get(work.key)?.state, work.event, this.views.get(work.spec)) ?? []);
     await this.loadMissing(also);
-  }
-
-  private viewOf(key: EntityKey, item: Item | undefined): unknown {
-    const kind = this.kinds.get(kindOf(key));
-    return item && kind ? readState(kind, item) : undefined;
   }
 
   private async loadMissing(keys: readonly EntityKey[]): Promise<void> {
@@ -227,7 +223,8 @@ class Run {
   }
 
   private async apply(working: Working, work: Work): Promise<void> {
-    const also = work.spec.also?.(working.state, work.event) ?? [];
+    const view = this.views.get(work.spec);
+    const also = work.spec.also?.(working.state, work.event, view) ?? [];
     await this.loadMissing(also);
     const children = work.spec.needsChildren?.(working.state, work.event) ? await this.childrenOf(working) : new Map<string, unknown>();
     const decision: Decision<unknown> = work.spec.decide(working.state, work.event, {
@@ -237,8 +234,8 @@ class Run {
       newId: (salt = '') => tokenOf(`${work.record.id}|${salt}`),
       wakeAt: working.wakeAt ?? null,
       settings: this.engine.settings,
-      also: new Map(also.map((key) => [key, this.stateOf(key)])),
-      views: this.views,
+      also: <State>(kind: Kind<State>, id: string) => this.alsoOf(also, keyOf(kind.kind, id)) as State | undefined,
+      view,
       children,
     });
     switch (decision.outcome) {
@@ -258,7 +255,8 @@ class Run {
     }
   }
 
-  private stateOf(key: EntityKey): unknown {
+  private alsoOf(named: readonly EntityKey[], key: EntityKey): unknown {
+    if (!named.includes(key)) throw new Error(`decide asked for ${key}, which 'also' did not name`);
     const error = this.unreadable.get(key);
     if (error) throw error;
     return this.working.get(key)?.state;

@@ -5,6 +5,7 @@
 import type * as z from 'zod';
 import type { ErrorBody, Headers } from '#shared/contract.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
+import type { Reader } from './reader.ts';
 
 /** `<kind>#<id>`: the table's partition key. */
 export type EntityKey = `${string}#${string}`;
@@ -53,7 +54,7 @@ export type Decision<State> =
   | { outcome: 'deadLetter'; reason: ErrorBody };
 
 /** What `decide` may know besides state and message. */
-export type Context<Settings = Record<string, never>> = {
+export type Context<Settings = unknown, View = unknown> = {
   /** Epoch ms; for an alarm never before its due time. */
   now: number;
   /** The entity's id. */
@@ -65,10 +66,10 @@ export type Context<Settings = Record<string, never>> = {
   /** The alarm as it is. */
   wakeAt: number | null;
   settings: Settings;
-  /** States of the entities named by `also`, as they are in this batch by now. */
-  also: ReadonlyMap<EntityKey, unknown>;
-  /** States of entities of other functions named by `views`, as read at the start of the batch; absent where there is none. */
-  views: ReadonlyMap<EntityKey, unknown>;
+  /** The state of an entity named by `also`, as it is in this batch by now. */
+  also: <State>(kind: Kind<State>, id: string) => State | undefined;
+  /** What `read` read at the start of the batch. */
+  view: View;
   /** Children of this entity by name, when `needsChildren` said so. */
   children: ReadonlyMap<string, unknown>;
 };
@@ -85,16 +86,16 @@ export type Kind<State> = {
   lookup?: (state: State) => string | undefined;
 };
 
-export type EntitySpec<State, M extends AnyMessage, Settings = unknown> = {
+export type EntitySpec<State, M extends AnyMessage, Settings = unknown, View = unknown> = {
   of: Kind<State>;
   accepts: readonly M[];
   /** The id of the entity that a message is about. */
   id: (event: Received<M>) => string;
-  decide: (state: State | undefined, event: Received<M> | Alarm, context: Context<Settings>) => Decision<State>;
+  decide: (state: State | undefined, event: Received<M> | Alarm, context: Context<Settings, View>) => Decision<State>;
+  /** What the decisions of a batch have to know of others: read once, before them. The only part that does I/O. */
+  read?: (events: readonly (Received<M> | Alarm)[], reader: Reader) => Promise<View>;
   /** Further entities of this function that the decision reads or changes. */
-  also?: (state: State | undefined, event: Received<M> | Alarm) => EntityKey[];
-  /** Entities of other functions that the decision reads. They are read once a batch, before it. */
-  views?: (event: Received<M>) => EntityKey[];
+  also?: (state: State | undefined, event: Received<M> | Alarm, view: View) => EntityKey[];
   needsChildren?: (state: State | undefined, event: Received<M> | Alarm) => boolean;
 };
 
@@ -108,14 +109,15 @@ export type AnySpec = {
   accepts: readonly AnyMessage[];
   id: (event: any) => string;
   decide: (state: any, event: any, context: any) => Decision<any>;
-  also?: (state: any, event: any) => EntityKey[];
-  views?: (event: any) => EntityKey[];
+  read?: (events: readonly any[], reader: Reader) => Promise<any>;
+  also?: (state: any, event: any, view: any) => EntityKey[];
   needsChildren?: (state: any, event: any) => boolean;
 };
 // biome-ignore-end lint/suspicious/noExplicitAny: typed again inside each spec
 
 /** Ties the type parameters of a spec together. */
-export const defineEntity = <State, M extends AnyMessage, Settings = unknown>(spec: EntitySpec<State, M, Settings>) => spec;
+export const defineEntity = <State, M extends AnyMessage, Settings = unknown, View = unknown>(spec: EntitySpec<State, M, Settings, View>) =>
+  spec;
 
 /** The common decision: `done()` changes nothing. */
 export const done = <State>(change: Omit<Extract<Decision<State>, { outcome: 'done' }>, 'outcome'> = {}): Decision<State> => ({

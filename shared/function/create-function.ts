@@ -10,6 +10,7 @@ import * as z from 'zod';
 import type { Answer, Batch, ErrorBody, ItemFailure, Reply } from '#shared/contract.ts';
 import { type EngineAnswer, runBatch } from '#shared/entity/engine.ts';
 import type { AnyKind, AnySpec } from '#shared/entity/entity.ts';
+import { readerOf } from '#shared/entity/reader.ts';
 import { type DecodedBatch, decode, type Question } from './decode.ts';
 import { observe } from './observe.ts';
 import type { AnyQuery } from './query.ts';
@@ -22,7 +23,7 @@ export type FunctionSpec<Settings> = {
   settings?: z.ZodType<Settings>;
   entities?: readonly AnySpec[];
   queries?: readonly AnyQuery[];
-  /** Kinds that `also` and `views` of the entities name. */
+  /** Kinds that `also` of the entities names besides their own. */
   kinds?: readonly AnyKind[];
 };
 
@@ -86,7 +87,7 @@ const ask = async (questions: readonly Question[], runtime: Runtime, answer: Ans
   await Promise.all(
     questions.map(async ({ record, query, event }) => {
       try {
-        const view = await query.read(event, runtime.store);
+        const view = await query.read(event, readerOf(runtime.store));
         const reply = toReply(query.answer(view, event, runtime.clock.now()));
         answer.replies?.push({ itemIdentifier: record.id, ...reply });
       } catch (error) {

@@ -1,6 +1,6 @@
 /** A request that is answered by reading: no entity changes, so nothing is written and nothing can conflict. */
 import type { ErrorBody } from '#shared/contract.ts';
-import type { Store } from '#shared/entity/store.ts';
+import type { Reader } from '#shared/entity/reader.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
 
 export type Answered = { body: unknown } | { error: ErrorBody };
@@ -8,14 +8,14 @@ export type Answered = { body: unknown } | { error: ErrorBody };
 export type Query<M extends AnyMessage, View> = {
   message: M;
   /** The only part that does I/O. */
-  read: (request: Received<M>, store: Pick<Store, 'load' | 'lookup' | 'children' | 'overdue'>) => Promise<View>;
+  read: (request: Received<M>, reader: Reader) => Promise<View>;
   answer: (view: View, request: Received<M>, now: number) => Answered;
 };
 
 // biome-ignore-start lint/suspicious/noExplicitAny: a function answers requests of several types
 export type AnyQuery = {
   message: AnyMessage;
-  read: (request: any, store: Store) => Promise<any>;
+  read: (request: any, reader: Reader) => Promise<any>;
   answer: (view: any, request: any, now: number) => Answered;
 };
 // biome-ignore-end lint/suspicious/noExplicitAny: a function answers requests of several types

@@ -1,4 +1,4 @@
-/** What the registry knows of an agent, for whoever reads it (`views`, `findAgents`). Only agent-registry writes it. Pure. */
+/** What the registry knows of an agent, for whoever reads it (`Reader`, `findAgents`). Only agent-registry writes it. Pure. */
 import * as z from 'zod';
 import type { Child, Kind } from '#shared/entity/entity.ts';
 import { isInService, isMember, LIFECYCLES } from './lifecycle.ts';

@@ -1,7 +1,5 @@
 /** Finds agents in the table: by capability, domain, zone and health. Discovery answers with them, assignment chooses among them. */
-import { keyOf } from '#shared/entity/entity.ts';
-import type { Store } from '#shared/entity/store.ts';
-import { readState } from '#shared/entity/working.ts';
+import type { Reader } from '#shared/entity/reader.ts';
 import { type Agent, agentKind, capabilityLookup, domainLookup, isHealthy } from './agent.ts';
 
 /** What is absent matters not; `healthy: false` asks for those that are not. */
@@ -14,27 +12,16 @@ export type Wanted = {
 
 const PAGE = 100;
 
-/** Throws when the table cannot be read, or the agent's state not be understood. */
-export const readAgent = async (store: Pick<Store, 'load'>, agentId: string): Promise<Agent | undefined> => {
-  const key = keyOf(agentKind.kind, agentId);
-  const item = (await store.load([key])).get(key);
-  return item && (readState(agentKind, item) as Agent | undefined);
-};
-
 /** Reads until `limit` agents match, a page at a time: what it has not read is not among the chosen. */
-export const findAgents = async (store: Pick<Store, 'load' | 'lookup'>, wanted: Wanted, limit: number): Promise<Agent[]> => {
+export const findAgents = async (reader: Reader, wanted: Wanted, limit: number): Promise<Agent[]> => {
   const value = mostSelective(wanted);
   const found: Agent[] = [];
-  for (let keys = await store.lookup(value, { limit: PAGE }); keys.length > 0; ) {
-    for (const item of (await store.load(keys)).values()) {
-      const agent = readState(agentKind, item) as Agent | undefined;
-      if (agent && matches(agent, wanted)) found.push(agent);
-    }
-    const after = keys.at(-1);
-    if (found.length >= limit || keys.length < PAGE || after === undefined) break;
-    keys = await store.lookup(value, { limit: PAGE, after });
+  for (let after: string | undefined; ; ) {
+    const ids = await reader.lookup(agentKind, value, { limit: PAGE, ...(after !== undefined && { after }) });
+    for (const agent of (await reader.load(agentKind, ids)).values()) if (matches(agent, wanted)) found.push(agent);
+    after = ids.at(-1);
+    if (found.length >= limit || ids.length < PAGE) return choose(found, limit);
   }
-  return choose(found, limit);
 };
 
 const mostSelective = ({ capability, domain }: Wanted): string => {

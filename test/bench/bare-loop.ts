@@ -15,13 +15,26 @@ const laneOf = (text: string): number => {
   return (hash >>> 0) % LANES;
 };
 
-export type Loop = { nc: NatsConnection; client: DynamoDBClient; tableName: string; stream: string; filter: string; run: string; total: number };
+export type Loop = {
+  nc: NatsConnection;
+  client: DynamoDBClient;
+  tableName: string;
+  stream: string;
+  filter: string;
+  run: string;
+  total: number;
+};
 
 /** Milliseconds from the first delivery to the last ack, and how many items were written. */
 export const bareLoop = async ({ nc, client, tableName, stream, filter, run, total }: Loop): Promise<{ ms: number; writes: number }> => {
   const manager = await jetstreamManager(nc);
   const durable = `bare-${run}`;
-  await manager.consumers.add(stream, { durable_name: durable, filter_subject: filter, ack_policy: AckPolicy.Explicit, max_ack_pending: 20_000 });
+  await manager.consumers.add(stream, {
+    durable_name: durable,
+    filter_subject: filter,
+    ack_policy: AckPolicy.Explicit,
+    max_ack_pending: 20_000,
+  });
   let writes = 0;
 
   const handle = async (batch: JsMsg[]): Promise<void> => {

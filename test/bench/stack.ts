@@ -105,7 +105,15 @@ export const stack: Bench = {
         return { ms, writes };
       };
       const bare = (round: number) =>
-        bareLoop({ nc, client: table.client, tableName: table.tableName, stream: STREAM, filter: 'supervision.health.*', run: String(round), total: EVENTS });
+        bareLoop({
+          nc,
+          client: table.client,
+          tableName: table.tableName,
+          stream: STREAM,
+          filter: 'supervision.health.*',
+          run: String(round),
+          total: EVENTS,
+        });
 
       await bare(0);
       await product(0);

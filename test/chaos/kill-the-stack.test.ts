@@ -45,7 +45,9 @@ test('what was published is gathered, whatever dies in between', async () => {
   const scatterAndGather = async (n: number): Promise<void> => {
     const id = `k${n}`;
     await publish(`scatter.${id}.task`, { request_id: id, min_responses: RESULTS, timeout_ms: 600_000 }, `${id}-task`);
-    const results = Array.from({ length: RESULTS }, (_, w) => publish(`gather.${id}.result`, { agent_id: `w${w}`, result: w }, `${id}-${w}`));
+    const results = Array.from({ length: RESULTS }, (_, w) =>
+      publish(`gather.${id}.result`, { agent_id: `w${w}`, result: w }, `${id}-${w}`),
+    );
     await Promise.all(results);
   };
   const publishing = (async () => {
@@ -64,7 +66,8 @@ test('what was published is gathered, whatever dies in between', async () => {
   await publishing;
 
   const manager = await jetstreamManager(nc);
-  const completions = async () => (await manager.streams.info('COORDINATION', { subjects_filter: 'gather.*.complete' })).state.subjects ?? {};
+  const completions = async () =>
+    (await manager.streams.info('COORDINATION', { subjects_filter: 'gather.*.complete' })).state.subjects ?? {};
   await expect.poll(async () => Object.keys(await completions()).length, { timeout: 120_000, interval: 250 }).toBe(REQUESTS);
   expect(Object.values(await completions()).every((count) => count === 1)).toBe(true);
   const counts = await Promise.all(

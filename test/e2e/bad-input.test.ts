@@ -21,7 +21,12 @@ const bury = async (subject: string, data: string) => {
   await stack.publish('supervision.failures.high', { agent_id, failure_type: 'process_crash', severity: 'high' });
   await expect.poll(() => [dead.length, recoveries.length], WITHIN).toEqual([before + 1, 1]);
   const letter = dead.at(-1);
-  return { subject: letter?.subject, text: letter?.text, code: letter?.headers['X-Dead-Letter-Code'], reason: letter?.headers['X-Dead-Letter-Reason'] };
+  return {
+    subject: letter?.subject,
+    text: letter?.text,
+    code: letter?.headers['X-Dead-Letter-Code'],
+    reason: letter?.headers['X-Dead-Letter-Reason'],
+  };
 };
 
 test('not JSON', async () => {
@@ -55,7 +60,7 @@ test('an id with a dot is unrouted', async () => {
   expect(await bury('scatter.one.two.task', '{}')).toMatchObject({ subject: 'dlq.scatter.one.two.task', code: 'unrouted' });
 });
 
-test("a body as large as the server takes is dead-lettered in parts, for the reason needs room too", async () => {
+test('a body as large as the server takes is dead-lettered in parts, for the reason needs room too', async () => {
   const before = dead.length;
   const data = 'x'.repeat(1_048_576 - 200);
   await stack.publish('supervision.failures.high', data);

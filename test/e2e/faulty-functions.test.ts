@@ -29,9 +29,22 @@ const setup = async (handle: (batch: Batch) => Promise<unknown>) => {
   const source = { kind: 'jetstream' as const, stream: 'SUPERVISION_EVENTS', subjects: ['supervision.health.*'] };
   const binding = { name: 'faulty.health', function: 'faulty', source, batchSize: 10, batchWindow: 50, groupBy: undefined };
   const retry = { attempts: 2, backoff: [50], maxAge: 60_000 };
-  const fn = { name: 'faulty', handler: { module: '', export: '' }, timeout: 300, concurrency: 1, environment: {}, publishes: ['alerts.low'], own: false };
+  const fn = {
+    name: 'faulty',
+    handler: { module: '', export: '' },
+    timeout: 300,
+    concurrency: 1,
+    environment: {},
+    publishes: ['alerts.low'],
+    own: false,
+  };
   const manifest = { functions: [{ ...fn, bindings: [{ ...binding, retry }] }] };
-  const bridge: Bridge = await startBridge({ manifest, connection: nc, invoker: handlerInvoker(new Map([['faulty', handler]])), log: () => {} });
+  const bridge: Bridge = await startBridge({
+    manifest,
+    connection: nc,
+    invoker: handlerInvoker(new Map([['faulty', handler]])),
+    log: () => {},
+  });
   cleanup = [() => nats.stop(), () => bridge.drain(5000)];
   const dead = await collect(nc, 'dlq.>');
   for (const data of ['good-1', 'bad', 'good-2']) nc.publish('supervision.health.a', data);
@@ -47,15 +60,17 @@ test('throws', async () => {
       throw new Error('cannot take this');
     }),
   );
-  await expect.poll(() => dead.map(({ text, headers }) => [text, headers['X-Dead-Letter-Reason']]), WITHIN).toEqual([
-    ['bad', 'faulty threw: cannot take this'],
-  ]);
+  await expect
+    .poll(() => dead.map(({ text, headers }) => [text, headers['X-Dead-Letter-Reason']]), WITHIN)
+    .toEqual([['bad', 'faulty threw: cannot take this']]);
   expect(finished.toSorted()).toEqual(['good-1', 'good-2']);
 });
 
 test('hangs', async () => {
   const { dead, finished } = await setup(whenBad(() => new Promise(() => {})));
-  await expect.poll(() => dead.map(({ text, headers }) => [text, headers['X-Dead-Letter-Code']]), { timeout: 60_000, interval: 50 }).toEqual([['bad', 'timeout']]);
+  await expect
+    .poll(() => dead.map(({ text, headers }) => [text, headers['X-Dead-Letter-Code']]), { timeout: 60_000, interval: 50 })
+    .toEqual([['bad', 'timeout']]);
   expect(finished.toSorted()).toEqual(['good-1', 'good-2']);
 }, 90_000);
 
@@ -70,5 +85,7 @@ test('publishes where it may not', async () => {
     publish: batch.Records.filter(({ data }) => data === 'bad').map(({ id }) => ({ cause: id, subject: 'circuit.db.open', data: '{}' })),
   });
   const { dead } = await setup(publishing);
-  await expect.poll(() => dead.map(({ text, headers }) => [text, headers['X-Dead-Letter-Code']]), WITHIN).toEqual([['bad', 'publish_refused']]);
+  await expect
+    .poll(() => dead.map(({ text, headers }) => [text, headers['X-Dead-Letter-Code']]), WITHIN)
+    .toEqual([['bad', 'publish_refused']]);
 });

@@ -24,9 +24,11 @@ const register = async (agent_id: string, extra: object = {}) => {
 
 test('an agent that says it is ready can be found by what it can do', async () => {
   await register('found-1', { capabilities: ['sentiment'], zone: 'eu' });
-  await expect.poll(() => ask('agents.discovery.find', { capability: 'sentiment' }), WITHIN).toMatchObject({
-    body: { agents: [{ agent_id: 'found-1', domain: 'nlp', zone: 'eu' }] },
-  });
+  await expect
+    .poll(() => ask('agents.discovery.find', { capability: 'sentiment' }), WITHIN)
+    .toMatchObject({
+      body: { agents: [{ agent_id: 'found-1', domain: 'nlp', zone: 'eu' }] },
+    });
   expect(await ask('agents.discovery.resolve', { agent_id: 'found-1' })).toMatchObject({ body: { agent: { agent_id: 'found-1' } } });
 });
 
@@ -65,7 +67,12 @@ test('an agent that keeps failing is escalated instead of recovered for ever', a
   const recoveries = await collect(stack.nc, 'supervision.recovery.sick-1');
   const escalations = await collect(stack.nc, 'supervision.escalation.1');
   for (let n = 0; n < 5; n++)
-    await stack.publish('supervision.failures.high', { event_id: `sick-${n}`, agent_id: 'sick-1', failure_type: 'memory_leak', severity: 'high' });
+    await stack.publish('supervision.failures.high', {
+      event_id: `sick-${n}`,
+      agent_id: 'sick-1',
+      failure_type: 'memory_leak',
+      severity: 'high',
+    });
   const about = (seen: { body: unknown }[]) => seen.filter(({ body }) => (body as { agent_id?: string }).agent_id === 'sick-1').length;
   await expect.poll(() => [about(recoveries), about(escalations)], WITHIN).toEqual([3, 2]);
 });
@@ -73,7 +80,13 @@ test('an agent that keeps failing is escalated instead of recovered for ever', a
 test("the failure of document 000's Rust agents is understood", async () => {
   const recoveries = await collect(stack.nc, 'supervision.recovery.rust-1');
   await stack.publish('supervision.failures.high', {
-    Failure: { agent_id: 'rust-1', failure_type: 'ProcessCrash', severity: 'High', context: {}, detection_time: { secs_since_epoch: 1_780_000_000, nanos_since_epoch: 0 } },
+    Failure: {
+      agent_id: 'rust-1',
+      failure_type: 'ProcessCrash',
+      severity: 'High',
+      context: {},
+      detection_time: { secs_since_epoch: 1_780_000_000, nanos_since_epoch: 0 },
+    },
   });
   await expect.poll(() => recoveries.length, WITHIN).toBe(1);
 });
@@ -98,7 +111,9 @@ test('a thousand results of 10 KB are answered by reference and fetched page by 
   await stack.publish('scatter.g3.task', { request_id: 'g3', min_responses: 1000, timeout_ms: 60_000 });
   const result = 'r'.repeat(10_000);
   await Promise.all(Array.from({ length: 1000 }, (_, n) => stack.publish('gather.g3.result', { agent_id: `w${n}`, result })));
-  await expect.poll(() => complete.map(({ body }) => body), { timeout: 30_000, interval: 50 }).toMatchObject([{ status: 'complete', count: 1000 }]);
+  await expect
+    .poll(() => complete.map(({ body }) => body), { timeout: 30_000, interval: 50 })
+    .toMatchObject([{ status: 'complete', count: 1000 }]);
   const pages = new Set((complete[0]?.body as { responses: { page: number }[] }).responses.map(({ page }) => page));
   const fetched = await Promise.all([...pages].map((page) => ask('control.gather.page', { request_id: 'g3', page })));
   const responses = fetched.flatMap(({ body }) => body.responses as { agent_id: string; result: string }[]);

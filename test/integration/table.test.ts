@@ -1,9 +1,10 @@
 import { CreateTableCommand, DescribeTimeToLiveCommand, GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Clock } from '#shared/clock.ts';
 import type { EntityKey } from '#shared/entity/entity.ts';
 import { type Item, MAX_ITEM_BYTES, type Store } from '#shared/entity/store.ts';
+import { tableClient } from '#shared/table/client.ts';
 import { ensureTable, LOOKUP_INDEX, SWEEP_INDEX } from '#shared/table/definition.ts';
 import { dynamodbStore } from '#shared/table/dynamodb-store.ts';
 import { memoryStore } from '../sim/memory-store.ts';
@@ -193,6 +194,25 @@ describe("DynamoDB's limits", () => {
     proxy.behave(once('BatchExecuteStatement', async (_operation, body, forward) => void (await forward(body))));
     expect(await writeAll([item])).toEqual([{ result: 'conflict' }]);
     expect((await load([item])).get(item.key)?.nonce).toBe('mine');
+  });
+});
+
+describe('the client', () => {
+  const configOf = async (environment: Record<string, string>) => {
+    const client = tableClient(environment);
+    onTestFinished(() => client.destroy());
+    return { region: await client.config.region(), accessKeyId: (await client.config.credentials()).accessKeyId };
+  };
+
+  it('needs neither region nor credentials for an endpoint of its own', async () => {
+    expect(await configOf({ AWS_ENDPOINT_URL: 'http://127.0.0.1:1' })).toEqual({ region: 'us-east-1', accessKeyId: 'local' });
+  });
+
+  it('takes those that are set', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'mine').stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const environment = { AWS_ENDPOINT_URL: 'http://127.0.0.1:1', AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'mine' };
+    expect(await configOf(environment)).toEqual({ region: 'eu-west-1', accessKeyId: 'mine' });
   });
 });
 

@@ -8,7 +8,7 @@ import { type Item, MAX_ITEM_BYTES, type Store, type StoredChild, type Unit, typ
 import { attributesOf, bytesOf, childAttributesOf, childTooLarge, oversized, toSeconds } from '#shared/table/items.ts';
 
 /** What can fail on its own: a unit of a write, one child of several, a whole read. */
-export type TableOperation = {
+export type Operation = {
   kind: 'load' | 'write' | 'put_child' | 'delete_child' | 'children' | 'lookup' | 'overdue';
   keys: EntityKey[];
 };
@@ -17,7 +17,7 @@ export type TableOperation = {
  * Awaited before an operation has its effect, and after it. To throw fails the operation, after the effect: one that
  * landed. Never to resolve is the death of the caller.
  */
-export type Intercept = (operation: TableOperation, phase: 'before' | 'after') => Promise<void>;
+export type Intercept = (operation: Operation, phase: 'before' | 'after') => Promise<void>;
 
 /** What is stored; several stores, each with its own `intercept`, can share it. */
 export type MemoryTable = { items: Map<EntityKey, string>; children: Map<EntityKey, Map<string, string>> };
@@ -28,7 +28,7 @@ export const memoryTable = (): MemoryTable => ({ items: new Map(), children: new
 export const memoryStore = (of: { table?: MemoryTable; intercept?: Intercept; clock?: Clock } = {}): Store => {
   const { table = memoryTable(), intercept, clock = systemClock } = of;
 
-  const intercepted = async <T>(kind: TableOperation['kind'], keys: readonly EntityKey[], effect: () => T): Promise<T> => {
+  const intercepted = async <T>(kind: Operation['kind'], keys: readonly EntityKey[], effect: () => T): Promise<T> => {
     if (!intercept) return effect();
     await intercept({ kind, keys: [...keys] }, 'before');
     const result = effect();

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Headers } from '#shared/contract.ts';
-import { type Alarm, type Decision, type EntityKey, type EntitySpec, keyOf, type Output } from '#shared/entity/entity.ts';
+import { type Alarm, type Decision, type EntityKey, type EntitySpec, type Kind, keyOf, type Output } from '#shared/entity/entity.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
 import { buildSubject } from '#shared/subjects.ts';
 
@@ -34,10 +34,10 @@ export const received = <M extends AnyMessage>(
 
 type Stored = { state: unknown; wakeAt: number | null; children: Map<string, unknown> };
 
-export const drive = <State, M extends AnyMessage, Settings>(
-  spec: EntitySpec<State, M, Settings>,
+export const drive = <State, M extends AnyMessage, Settings, View>(
+  spec: EntitySpec<State, M, Settings, View>,
   settings: Settings,
-  views: Record<EntityKey, unknown> = {},
+  view: View = undefined as View,
 ) => {
   const entities = new Map<EntityKey, Stored>();
   const published: Output[] = [];
@@ -50,7 +50,7 @@ export const drive = <State, M extends AnyMessage, Settings>(
   const decide = (key: EntityKey, event: Received<M> | Alarm, recordId: string): Decision<State> => {
     const { wakeAt, children, ...stored } = at(key);
     const state = throughTable(stored.state) as State | undefined;
-    const also = spec.also?.(state, event) ?? [];
+    const also = spec.also?.(state, event, view) ?? [];
     const decision = spec.decide(state, event, {
       now,
       id: key.slice(key.indexOf('#') + 1),
@@ -58,12 +58,17 @@ export const drive = <State, M extends AnyMessage, Settings>(
       newId: (salt = '') => createHash('sha256').update(`${recordId}|${salt}`).digest('hex').slice(0, 22),
       wakeAt,
       settings,
-      also: new Map(also.map((other) => [other, throughTable(at(other).state)])),
-      views: new Map((event.message === 'alarm' ? [] : (spec.views?.(event as Received<M>) ?? [])).map((view) => [view, views[view]])),
+      also: <Other>(kind: Kind<Other>, id: string) => alsoOf(also, keyOf(kind.kind, id)) as Other | undefined,
+      view,
       children: new Map(spec.needsChildren?.(state, event) ? [...children].map(([name, data]) => [name, throughTable(data)]) : []),
     });
     if (decision.outcome === 'done') take(key, decision, also);
     return decision;
+  };
+
+  const alsoOf = (named: readonly EntityKey[], key: EntityKey): unknown => {
+    if (!named.includes(key)) throw new Error(`decide asked for ${key}, which 'also' did not name`);
+    return throughTable(at(key).state);
   };
 
   const take = (key: EntityKey, decision: Extract<Decision<State>, { outcome: 'done' }>, named: EntityKey[]): void => {

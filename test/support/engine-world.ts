@@ -11,7 +11,7 @@ export type Counter = { sum: number };
 type Then = (state: Counter | undefined, context: Context) => Decision<Counter>;
 type Event = { message: 'do'; then: Then; also?: EntityKey[]; needsChildren?: boolean } | Alarm;
 
-const counters: Kind<Counter> = { kind: 'counter', schema: z.object({ sum: z.number() }), version: 1 };
+export const counters: Kind<Counter> = { kind: 'counter', schema: z.object({ sum: z.number() }), version: 1 };
 
 /** Adds, and publishes the new sum. */
 export const add =
@@ -49,7 +49,6 @@ export const engineWorld = (over: { kind?: Kind<Counter>; store?: Store } = {}) 
     also: (_state, event: Event) => (event.message === 'do' && event.also) || [],
     needsChildren: (_state, event: Event) => event.message === 'do' && event.needsChildren === true,
   };
-
 
   const aWork = (sequence: number, event: Event, id = 'a', over: Partial<BatchRecord> = {}): Work => ({
     record: {

@@ -1,9 +1,10 @@
 /** The dispatcher's world in a test's hands: what it delivers, what the function answers, what the publisher does. */
-import type { Answer, Batch, BatchRecord, Floor, Timer } from '#shared/contract.ts';
+
 import { createDispatcher } from '#infra/bridge/dispatcher.ts';
 import type { Binding, FunctionEntry } from '#infra/bridge/manifest.ts';
 import type { BridgeMetrics } from '#infra/bridge/metrics.ts';
 import type { Delivery, Outgoing, Publisher, Source } from '#infra/bridge/ports.ts';
+import type { Answer, Batch, BatchRecord, Floor, Timer } from '#shared/contract.ts';
 import { type VirtualTime, virtualTime } from '#test/sim/virtual-time.ts';
 
 const nothing = { inc() {}, observe() {}, watch() {}, labels: () => nothing };
@@ -51,12 +52,7 @@ export type FakeWorld = ReturnType<typeof fakeWorld>;
 
 /** A dispatcher with one binding. `said` is what it told the source, in order: `1 ack`, `2 nak 1000`. */
 export const fakeWorld = (
-  over: {
-    fn?: Partial<FunctionEntry>;
-    binding?: Partial<Binding>;
-    eventSource?: Source['eventSource'];
-    time?: VirtualTime;
-  } = {},
+  over: { fn?: Partial<FunctionEntry>; binding?: Partial<Binding>; eventSource?: Source['eventSource']; time?: VirtualTime } = {},
 ) => {
   const time = over.time ?? virtualTime();
   const said: string[] = [];

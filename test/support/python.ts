@@ -9,7 +9,10 @@ const REQUIREMENTS = 'test/python/requirements.txt';
 
 /** The path of its interpreter; made at the first call, and again when the requirements change. */
 export const pythonWithNats = async (): Promise<string> => {
-  const hash = createHash('sha256').update(await readFile(REQUIREMENTS)).digest('hex').slice(0, 12);
+  const hash = createHash('sha256')
+    .update(await readFile(REQUIREMENTS))
+    .digest('hex')
+    .slice(0, 12);
   const folder = `.mistersmith/python-${hash}`;
   const python = `${folder}/bin/python`;
   const done = await access(`${folder}/done`).then(

@@ -30,7 +30,12 @@ export const setupStack = async (): Promise<Stack> => {
   const nc = nats.connection;
   const log: string[] = [];
   const manifest = await readManifest('serverless.yml');
-  const bridge = await startBridge({ manifest, connection: nc, invoker: await localInvoker(manifest), log: (sentence) => log.push(sentence) });
+  const bridge = await startBridge({
+    manifest,
+    connection: nc,
+    invoker: await localInvoker(manifest),
+    log: (sentence) => log.push(sentence),
+  });
   const js = jetstream(nc);
   return {
     nc,

@@ -4,6 +4,7 @@ import { agents } from '#functions/agent-registry/decide.ts';
 import { find, resolve } from '#functions/agent-registry/discovery.ts';
 import { settings } from '#functions/agent-registry/domain.ts';
 import type { EntityKey } from '#shared/entity/entity.ts';
+import { readerOf } from '#shared/entity/reader.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { agentAvailable, discoveryFind, discoveryResolve } from '#shared/messages/discovery.ts';
 import { agentCreated, agentError, agentHeartbeat, agentReady, agentStarted, agentStopped } from '#shared/messages/lifecycle.ts';
@@ -298,7 +299,7 @@ const fleet = (): Registry => {
 
 const ask = async (wanted: Record<string, unknown>): Promise<string[]> => {
   const request = received(discoveryFind, {}, wanted);
-  const answer = find.answer(await find.read(request, storeOf(fleet(), ids)), request, 0);
+  const answer = find.answer(await find.read(request, readerOf(storeOf(fleet(), ids))), request, 0);
   return 'body' in answer ? (answer.body as { agents: { agent_id: string }[] }).agents.map(({ agent_id }) => agent_id) : [];
 };
 
@@ -320,7 +321,7 @@ test('resolve answers the agent, or a sentence', async () => {
   const [known, unknown] = await Promise.all(
     ['a1', 'a9'].map(async (agent_id) => {
       const request = received(discoveryResolve, {}, { agent_id });
-      return resolve.answer(await resolve.read(request, store), request, 0);
+      return resolve.answer(await resolve.read(request, readerOf(store)), request, 0);
     }),
   );
   expect(known).toMatchObject({ body: { agent: { agent_id: 'a1', domain: 'nlp', version: '1.2.0', state: 'active', healthy: true } } });

@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { InvokeError, type InvokeFailure, PublishError } from '#infra/bridge/ports.ts';
 import type { Batch } from '#shared/contract.ts';
-import { aRecord, anAnswer, fakeWorld } from '#test/support/fake-ports.ts';
+import { anAnswer, aRecord, fakeWorld } from '#test/support/fake-ports.ts';
 
-const failing = (kind: InvokeFailure, poison = (_batch: Batch) => true) => async (batch: Batch) => {
-  if (poison(batch)) throw new InvokeError(kind, `${kind}, by the test`);
-  return anAnswer();
-};
-const failed = (sequence: number, over = {}) => async () =>
-  anAnswer({ batchItemFailures: [{ itemIdentifier: aRecord(sequence).id, reason: { code: 'no', message: 'not now' }, ...over }] });
+const failing =
+  (kind: InvokeFailure, poison = (_batch: Batch) => true) =>
+  async (batch: Batch) => {
+    if (poison(batch)) throw new InvokeError(kind, `${kind}, by the test`);
+    return anAnswer();
+  };
+const failed =
+  (sequence: number, over = {}) =>
+  async () =>
+    anAnswer({ batchItemFailures: [{ itemIdentifier: aRecord(sequence).id, reason: { code: 'no', message: 'not now' }, ...over }] });
 const anOutput = (sequence: number, subject = 'out.a') => ({ cause: aRecord(sequence).id, subject, data: '1' });
 const never = () => new Promise<never>(() => {});
 
@@ -51,9 +55,9 @@ describe('what becomes of a record', () => {
     world.answer = failed(1);
     await redeliver(world, 1);
     expect(world.said).toEqual(['1 nak 1000', '1 nak 5000', '1 ack']);
-    expect(world.published.map(({ subject, headers }) => [subject, headers?.['X-Dead-Letter-Attempts'], headers?.['X-Dead-Letter-Code']])).toEqual([
-      ['dlq.in.a', ['3'], ['no']],
-    ]);
+    expect(
+      world.published.map(({ subject, headers }) => [subject, headers?.['X-Dead-Letter-Attempts'], headers?.['X-Dead-Letter-Code']]),
+    ).toEqual([['dlq.in.a', ['3'], ['no']]]);
   });
 
   it('is dead-lettered at once when trying again is useless', async () => {
@@ -78,7 +82,10 @@ describe('what becomes of a record', () => {
     world.publish = async () => Promise.reject(new PublishError('the stream is full', true));
     world.deliver(aRecord(1));
     await world.time.advance(2000);
-    expect([world.said.filter((said) => said !== '1 working'), world.dispatcher.blocked()]).toEqual([[], 'fn cannot publish: the stream is full']);
+    expect([world.said.filter((said) => said !== '1 working'), world.dispatcher.blocked()]).toEqual([
+      [],
+      'fn cannot publish: the stream is full',
+    ]);
   });
 
   it('of the dead letters themselves has no dead letter', async () => {
@@ -122,7 +129,10 @@ describe('a batch that fails as a whole', () => {
     world.answer = failed(9);
     world.deliver(aRecord(1), aRecord(2));
     await world.time.advance(100);
-    expect([world.asked(), world.said]).toEqual([['1 2', '1', '2'], ['1 nak 1000', '2 nak 1000']]);
+    expect([world.asked(), world.said]).toEqual([
+      ['1 2', '1', '2'],
+      ['1 nak 1000', '2 nak 1000'],
+    ]);
   });
 
   it('is not touched before deadline and write margin when it timed out', async () => {
@@ -132,7 +142,10 @@ describe('a batch that fails as a whole', () => {
     await world.time.advance(1500);
     expect(world.asked()).toEqual(['1 2']);
     await world.time.advance(100);
-    expect([world.asked(), world.said]).toEqual([['1 2', '1', '2'], ['1 ack', '2 ack']]);
+    expect([world.asked(), world.said]).toEqual([
+      ['1 2', '1', '2'],
+      ['1 ack', '2 ack'],
+    ]);
   });
 
   it('waits for deadline and write margin also when the invoker knows earlier that it timed out', async () => {
@@ -169,7 +182,11 @@ describe('a last attempt whose outcome is unknown is settled', () => {
 
   it('to a dead letter when it had not acted', async () => {
     const world = await settledBy(async () => anAnswer({ tombstoned: [aRecord(1).id] }));
-    expect([world.asked(), world.published.map(({ subject }) => subject), world.said.at(-1)]).toEqual([['1', 'settle 1'], ['dlq.in.a'], '1 ack']);
+    expect([world.asked(), world.published.map(({ subject }) => subject), world.said.at(-1)]).toEqual([
+      ['1', 'settle 1'],
+      ['dlq.in.a'],
+      '1 ack',
+    ]);
   });
 
   it('to its outputs and an ack when it had', async () => {
@@ -247,7 +264,11 @@ describe('outputs', () => {
     await world.time.advance(200);
     expect(world.asked()).toEqual(['1']);
     await world.time.advance(10_000);
-    expect([world.asked(), world.said.filter((said) => !said.includes('working')), world.dispatcher.blocked()]).toEqual([['1', '2'], ['1 ack', '2 ack'], undefined]);
+    expect([world.asked(), world.said.filter((said) => !said.includes('working')), world.dispatcher.blocked()]).toEqual([
+      ['1', '2'],
+      ['1 ack', '2 ack'],
+      undefined,
+    ]);
   });
 
   it('to a subject that the function may not publish to are refused, with a dead letter', async () => {
@@ -255,7 +276,9 @@ describe('outputs', () => {
     world.answer = async () => anAnswer({ publish: [anOutput(1, 'secret.a')] });
     world.deliver(aRecord(1));
     await world.time.advance(10);
-    expect(world.published.map(({ subject, headers }) => [subject, headers?.['X-Dead-Letter-Code']])).toEqual([['dlq.in.a', ['publish_refused']]]);
+    expect(world.published.map(({ subject, headers }) => [subject, headers?.['X-Dead-Letter-Code']])).toEqual([
+      ['dlq.in.a', ['publish_refused']],
+    ]);
   });
 
   it('that no stream will ever take are a dead letter, the others go out', async () => {
@@ -266,7 +289,10 @@ describe('outputs', () => {
     };
     world.deliver(aRecord(1), aRecord(2));
     await world.time.advance(100);
-    expect([world.published.map(({ subject }) => subject), world.said]).toEqual([['out.a', 'dlq.in.a'], ['1 ack', '2 ack']]);
+    expect([world.published.map(({ subject }) => subject), world.said]).toEqual([
+      ['out.a', 'dlq.in.a'],
+      ['1 ack', '2 ack'],
+    ]);
   });
 
   it('of the function itself are not delivered to it, unless it asks for them', async () => {
@@ -287,7 +313,10 @@ describe('what the server is told', () => {
     world.deliver(aRecord(1), aRecord(2));
     world.deliver(aRecord(1, { deliveries: 2 }), aRecord(2, { deliveries: 2 }));
     await world.time.advance(1000);
-    expect([world.asked(), world.said]).toEqual([['1', '2'], ['1 ack', '2 ack']]);
+    expect([world.asked(), world.said]).toEqual([
+      ['1', '2'],
+      ['1 ack', '2 ack'],
+    ]);
   });
 
   it('nothing of a message whose sequence a new one has by now', async () => {
@@ -332,7 +361,10 @@ describe('what the server is told', () => {
 
 describe('core messages and requests', () => {
   it('of a folding binding: the newest stands for all that arrived', async () => {
-    const world = fakeWorld({ eventSource: 'nats:core', binding: { source: { kind: 'core', subjects: ['in.>'], fold: 'latest' }, batchWindow: 50 } });
+    const world = fakeWorld({
+      eventSource: 'nats:core',
+      binding: { source: { kind: 'core', subjects: ['in.>'], fold: 'latest' }, batchWindow: 50 },
+    });
     for (const n of [1, 2, 3]) world.deliver(aRecord(n, { timestamp: `2026-01-01T00:00:0${n}.000Z` }));
     world.deliver(aRecord(4, { subject: 'in.b' }));
     await world.time.advance(100);
@@ -355,7 +387,10 @@ describe('core messages and requests', () => {
     world.answer = failing('function_error');
     world.deliver(aRecord(1));
     await world.time.advance(5000);
-    expect([world.replies, world.said]).toEqual([[{ error: { code: 'function_error', message: 'function_error, by the test' } }], ['1 ack']]);
+    expect([world.replies, world.said]).toEqual([
+      [{ error: { code: 'function_error', message: 'function_error, by the test' } }],
+      ['1 ack'],
+    ]);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import type { Decision } from '#shared/entity/entity.ts';
+import type { Context, Decision } from '#shared/entity/entity.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';
-import { add, type Counter, engineWorld, nothing, START } from '#test/support/engine-world.ts';
+import { add, type Counter, counters, engineWorld, nothing, START } from '#test/support/engine-world.ts';
 
 const done = (...sums: number[]) => ({ result: 'done', publish: sums.map((sum) => ({ subject: 'out.a', data: `{"sum":${sum}}` })) });
 const failed = (code: string, message?: string) => ({
@@ -106,7 +106,16 @@ describe('writers that meet', () => {
   const another = async (store: Store) => {
     const item = (await store.load(['counter#a'])).get('counter#a');
     const sum = ((item?.state as Counter | undefined)?.sum ?? 0) + 10;
-    const next = { key: 'counter#a', schema: 1, applied: {}, outbox: {}, ...item, version: (item?.version ?? 0) + 1, state: { sum }, nonce: 'else' } as const;
+    const next = {
+      key: 'counter#a',
+      schema: 1,
+      applied: {},
+      outbox: {},
+      ...item,
+      version: (item?.version ?? 0) + 1,
+      state: { sum },
+      nonce: 'else',
+    } as const;
     await store.write([[next]]);
   };
 
@@ -133,7 +142,9 @@ describe('writers that meet', () => {
     const store = memoryStore();
     const write: Store['write'] = async (units) => {
       const results = await store.write(units.filter(([item]) => item?.key !== 'counter#b'));
-      return units.map(([item]) => (item?.key === 'counter#b' ? { result: 'failed', error: new Error('throttled') } : (results.shift() as never)));
+      return units.map(([item]) =>
+        item?.key === 'counter#b' ? { result: 'failed', error: new Error('throttled') } : (results.shift() as never),
+      );
     };
     const world = engineWorld({ store: { ...store, write } });
     const { outcome } = await world.run([world.work(1, add(1)), world.work(2, add(1), 'b')]);
@@ -179,7 +190,11 @@ describe('giving up', () => {
     const world = engineWorld();
     const settled = await world.run([world.work(1, add(1))], { settle: true });
     const later = await world.run([world.work(1, add(1))]);
-    expect([settled.outcome, later.outcome, (await world.item())?.state]).toEqual([{ 1: { result: 'tombstoned' } }, { 1: { result: 'tombstoned' } }, null]);
+    expect([settled.outcome, later.outcome, (await world.item())?.state]).toEqual([
+      { 1: { result: 'tombstoned' } },
+      { 1: { result: 'tombstoned' } },
+      null,
+    ]);
   });
 
   it('a settle of a record that was applied answers its outputs', async () => {
@@ -227,10 +242,10 @@ describe('giving up', () => {
 });
 
 describe('several entities', () => {
-  const transfer = (amount: number, to: `counter#${string}`) => (state: Counter | undefined, context: { also: ReadonlyMap<string, unknown> }) => ({
+  const transfer = (amount: number, to: `counter#${string}`) => (state: Counter | undefined, context: Context) => ({
     outcome: 'done' as const,
     state: { sum: (state?.sum ?? 0) - amount },
-    also: { [to]: { sum: ((context.also.get(to) as Counter | undefined)?.sum ?? 0) + amount } },
+    also: { [to]: { sum: (context.also(counters, to.slice('counter#'.length))?.sum ?? 0) + amount } },
   });
 
   it('that change together are written together', async () => {
@@ -241,41 +256,63 @@ describe('several entities', () => {
 
   it('that `also` did not name are not changed', async () => {
     const world = engineWorld();
-    const { outcome } = await world.run([world.work(1, transfer(5, 'counter#b'))]);
+    const { outcome } = await world.run([world.work(1, () => ({ outcome: 'done', also: { 'counter#b': { sum: 1 } } }))]);
     expect(outcome[1]).toMatchObject(failed('decide_failed', "counter#a: decide changed counter#b, which 'also' did not name"));
   });
 
   it('that hang together in a chain of more than 100 are split into transactions that the table takes', async () => {
     const sizes: number[] = [];
     const store = memoryStore();
-    const world = engineWorld({ store: { ...store, write: (units) => (sizes.push(...units.map((unit) => unit.length)), store.write(units)) } });
-    const works = Array.from({ length: 150 }, (_, n) => world.work(n + 1, transfer(1, `counter#k${n + 1}`), `k${n}`, { also: [`counter#k${n + 1}`] }));
+    const world = engineWorld({
+      store: { ...store, write: (units) => (sizes.push(...units.map((unit) => unit.length)), store.write(units)) },
+    });
+    const works = Array.from({ length: 150 }, (_, n) =>
+      world.work(n + 1, transfer(1, `counter#k${n + 1}`), `k${n}`, { also: [`counter#k${n + 1}`] }),
+    );
     const { outcome } = await world.run(works);
     expect([Math.max(...sizes) <= 100, Object.values(outcome).every((one) => one?.result === 'done')]).toEqual([true, true]);
-    expect([(await world.item('k0'))?.state, (await world.item('k75'))?.state, (await world.item('k150'))?.state]).toEqual([{ sum: -1 }, { sum: 0 }, { sum: 1 }]);
+    expect([(await world.item('k0'))?.state, (await world.item('k75'))?.state, (await world.item('k150'))?.state]).toEqual([
+      { sum: -1 },
+      { sum: 0 },
+      { sum: 1 },
+    ]);
   });
 });
 
 describe('sizes', () => {
   const kind = { kind: 'counter', schema: z.looseObject({ sum: z.number() }), version: 1 };
-  const fat = (chars: number) => (state?: Counter): Decision<Counter> => ({ outcome: 'done', state: { ...state, sum: 1, [`x${chars}`]: 'x'.repeat(chars) } as never });
+  const fat =
+    (chars: number) =>
+    (state?: Counter): Decision<Counter> => ({ outcome: 'done', state: { ...state, sum: 1, [`x${chars}`]: 'x'.repeat(chars) } as never });
 
   it('a record that makes its entity too large is refused, and only that one', async () => {
     const world = engineWorld({ kind });
     const { outcome } = await world.run([world.work(1, fat(1000)), world.work(2, fat(500_000)), world.work(3, fat(2000))]);
-    expect([outcome[1], outcome[3], Object.keys((await world.item())?.state as object)]).toEqual([done(), done(), ['sum', 'x1000', 'x2000']]);
+    expect([outcome[1], outcome[3], Object.keys((await world.item())?.state as object)]).toEqual([
+      done(),
+      done(),
+      ['sum', 'x1000', 'x2000'],
+    ]);
     expect(outcome[2]).toMatchObject({ result: 'failed', failure: { deadLetter: true, reason: { code: 'entity_too_large' } } });
   });
 
   it('a large outbox is kept in children, comes back whole, and goes when the floor passes', async () => {
     const world = engineWorld();
-    const say = (): Decision<Counter> => ({ outcome: 'done', state: { sum: 1 }, publish: [{ subject: 'out.a', body: { text: '✓'.repeat(150_000) } }] });
+    const say = (): Decision<Counter> => ({
+      outcome: 'done',
+      state: { sum: 1 },
+      publish: [{ subject: 'out.a', body: { text: '✓'.repeat(150_000) } }],
+    });
     const first = await world.run([world.work(1, say)]);
     const again = await world.run([world.work(1, say)]);
     const stored = await world.store.children('counter#a', '');
     await world.run([world.work(2, add(1))], { floor: world.floor(1) });
     expect(again.outcome).toEqual(first.outcome);
-    expect([stored.length > 1, await world.store.children('counter#a', ''), JSON.stringify(await world.item()).length < 1000]).toEqual([true, [], true]);
+    expect([stored.length > 1, await world.store.children('counter#a', ''), JSON.stringify(await world.item()).length < 1000]).toEqual([
+      true,
+      [],
+      true,
+    ]);
   });
 
   it('children are put before the state that counts them, and read back on demand', async () => {

@@ -2,15 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { failures, settings } from '#functions/failure-handler/decide.ts';
 import { failure } from '#shared/messages/supervision.ts';
+import type { Agent } from '#shared/registry/agent.ts';
 import { drive, received, START } from '#test/support/decide.ts';
 
-const AGENT = 'agent#a1' as const;
+const registered = (profile: Partial<Agent['profile']>) =>
+  new Map([['a1', { profile: { agent_id: 'a1', capabilities: [], metadata: {}, ...profile } } as unknown as Agent]]);
 
-const registered = (profile: Record<string, unknown>) => ({
-  [AGENT]: { profile: { agent_id: 'a1', capabilities: [], metadata: {}, ...profile } },
-});
-
-const handler = (environment: Record<string, string> = {}, views = {}) => drive(failures, settings.parse(environment), views);
+const handler = (environment: Record<string, string> = {}, agents = new Map<string, Agent>()) =>
+  drive(failures, settings.parse(environment), agents);
 
 type Said = { severity?: string; event_id?: string; sentAt?: number };
 
@@ -86,11 +85,11 @@ test('the fourth failure within a minute is escalated instead of recovered', () 
 });
 
 test.each([
-  ['the agent', { RECOVERY_OFF: 'agent:a1' }, {}],
+  ['the agent', { RECOVERY_OFF: 'agent:a1' }, new Map<string, Agent>()],
   ['its domain', { RECOVERY_OFF: 'agent:other,domain:nlp' }, registered({ domain: 'nlp' })],
   ['itself', {}, registered({ metadata: { recovery: 'off' } })],
-])('recovery switched off for %s leaves the escalation and the alert', (_, environment, views) => {
-  const story = handler(environment, views);
+])('recovery switched off for %s leaves the escalation and the alert', (_, environment, agents) => {
+  const story = handler(environment as Record<string, string>, agents);
   story.tell(failed({ severity: 'critical' }));
   expect(subjects(story)).toEqual(['supervision.escalation.1', 'alerts.critical']);
 });

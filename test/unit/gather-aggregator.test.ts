@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { gathers } from '#functions/gather-aggregator/decide.ts';
 import { page } from '#functions/gather-aggregator/page.ts';
 import { PAGE_BYTES, pagesOf } from '#functions/gather-aggregator/results.ts';
+import { readerOf } from '#shared/entity/reader.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { controlGatherPage } from '#shared/messages/control.ts';
 import { gatherResult, scatterTask } from '#shared/messages/scatter-gather.ts';
@@ -135,7 +136,7 @@ const storeOf = (story: Aggregator): Pick<Store, 'load' | 'children'> => ({
 
 const askFor = async (story: Aggregator, number: number) => {
   const request = received(controlGatherPage, {}, { ...REQUEST, page: number });
-  return page.answer(await page.read(request, storeOf(story) as Store), request, 0);
+  return page.answer(await page.read(request, readerOf(storeOf(story) as Store)), request, 0);
 };
 
 test('a thousand results of 10 KB are answered by references, and every page holds its own', async () => {

@@ -32,7 +32,10 @@ const setup = ({ count = 1, ms = 10 } = {}) => {
   return { time, lanes, started, offer, keyRanTwice: () => mostAtOnce > 1 };
 };
 
-const aQueue = (over: Partial<Queue['batching']> = {}, name = 'q'): Queue => ({ name, batching: { size: 10, window: 0, bytes: 100, ...over } });
+const aQueue = (over: Partial<Queue['batching']> = {}, name = 'q'): Queue => ({
+  name,
+  batching: { size: 10, window: 0, bytes: 100, ...over },
+});
 
 describe('lanes', () => {
   it('runs what arrives during a batch as the next batch', async () => {
@@ -116,7 +119,12 @@ describe('lanes', () => {
   });
 
   it('never runs a key twice at once, loses nothing and keeps the order of a key', async () => {
-    const arrival = fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd'), after: fc.nat(15), alone: fc.boolean(), window: fc.constantFrom(0, 20) });
+    const arrival = fc.record({
+      key: fc.constantFrom('a', 'b', 'c', 'd'),
+      after: fc.nat(15),
+      alone: fc.boolean(),
+      window: fc.constantFrom(0, 20),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(arrival, { maxLength: 40 }), fc.integer({ min: 1, max: 3 }), async (arrivals, count) => {
         const { time, started, offer, keyRanTwice } = setup({ count });

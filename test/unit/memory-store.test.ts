@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { memoryStore, memoryTable, type TableOperation } from '../sim/memory-store.ts';
+import { memoryStore, memoryTable, type Operation } from '../sim/memory-store.ts';
 import { anItem, storeContract } from '../support/store-contract.ts';
 
 describe('the memory store', () => {
   storeContract(async (clock) => memoryStore({ clock }));
 
   it('says what it does, before and after', async () => {
-    const seen: [TableOperation['kind'], string][] = [];
+    const seen: [Operation['kind'], string][] = [];
     const store = memoryStore({ intercept: async ({ kind }, phase) => void seen.push([kind, phase]) });
     await store.load(['thing#1']);
     expect(seen).toEqual([

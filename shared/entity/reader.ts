@@ -1,0 +1,44 @@
+/** Reads entities and their children as their kinds describe them, whoever owns them. What a function reads it does not write. */
+import { type AnyKind, type Kind, keyOf } from './entity.ts';
+import type { Store } from './store.ts';
+import { readState } from './working.ts';
+
+type Page = { /** The last one of the page before. */ after?: string; limit?: number };
+
+export type Reader = {
+  /** States by id, consistent. An entity that there is not, or whose state does not parse, is left out. */
+  load<State>(kind: Kind<State>, ids: readonly string[]): Promise<Map<string, State>>;
+  /** Ids of the kind's entities that have this lookup value, themselves or by a child; in order, eventually consistent. */
+  lookup(kind: AnyKind, value: string, page?: Page): Promise<string[]>;
+  /** Data of an entity's children by name, consistent. */
+  children(kind: AnyKind, id: string, prefix: string, page?: Page): Promise<Map<string, unknown>>;
+};
+
+export const readerOf = (store: Pick<Store, 'load' | 'lookup' | 'children'>): Reader => ({
+  load: async <State>(kind: Kind<State>, ids: readonly string[]) => {
+    const items = await store.load([...new Set(ids)].map((id) => keyOf(kind.kind, id)));
+    const states = new Map<string, State>();
+    for (const [key, item] of items) {
+      try {
+        const state = readState(kind, item) as State | undefined;
+        if (state !== undefined) states.set(idOf(key), state);
+      } catch {
+        // Its owner says so when it is next written; whoever only reads can do without it.
+      }
+    }
+    return states;
+  },
+  lookup: async (kind, value, { after, limit } = {}) => {
+    const keys = await store.lookup(value, {
+      ...(after !== undefined && { after: keyOf(kind.kind, after) }),
+      ...(limit !== undefined && { limit }),
+    });
+    return keys.map(idOf);
+  },
+  children: async (kind, id, prefix, page) => {
+    const stored = await store.children(keyOf(kind.kind, id), prefix, page);
+    return new Map(stored.map(({ name, data }) => [name, data]));
+  },
+});
+
+const idOf = (key: string): string => key.slice(key.indexOf('#') + 1);

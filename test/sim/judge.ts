@@ -1,0 +1,92 @@
+/**
+ * What the protocol promises, held against what a run left behind. Not promised, so not judged (protocol, "What stays"):
+ * outputs of a record that went with the tail of its stream, and a lone no-op that comes again after its consumer lost
+ * its state.
+ */
+import type { Counter, Said } from './counter.ts';
+import type { Published, World } from './simulate.ts';
+
+/** Records of one entity that may be above its floor, or owe outputs, at once: all that a run publishes to a key, and its alarms. */
+const MOST_ABOVE = 16;
+
+type Seen = { said: Said; messageId: string };
+
+export const judge = (world: World): string[] => {
+  const violations = [...world.bus.conflicts];
+  const dead = deadRecords(world);
+  for (const [key, all] of world.published) {
+    const item = world.items.get(key);
+    const state = item?.state as Counter | null | undefined;
+    const seen = outputsOf(world, key);
+    for (const one of all) violations.push(...judgeMessage(world, key, one, { state, seen, isDead: one.id !== undefined && dead.has(one.id) }));
+    violations.push(...judgeOrder(key, state, seen));
+    if (state?.alarm) violations.push(`the alarm of ${key} is lost: it was due at ${state.alarm.due}`);
+    if (state && !onlyOnes(state.rung)) violations.push(`an alarm of ${key} acted twice: ${state.rung.toString(4)}`);
+    const rings = world.schedules.rings(`counter.${key}`);
+    if (rings > 12 + 4 * all.length) violations.push(`the alarm of ${key} went off ${rings} times`);
+  }
+  if (world.mostAbove > MOST_ABOVE) violations.push(`a consumer has ${world.mostAbove} records above its floor in one entity`);
+  if (world.mostOutbox > MOST_ABOVE) violations.push(`the outbox of an entity has ${world.mostOutbox} entries`);
+  return violations;
+};
+
+const deadRecords = ({ bus }: World): Set<string> => {
+  const dead = new Set<string>();
+  for (const messageId of bus.received.keys()) {
+    const id = /^dlq:[^:]+:(.*)$/.exec(messageId)?.[1];
+    if (id) dead.add(id);
+  }
+  return dead;
+};
+
+const outputsOf = ({ bus }: World, key: string): Seen[] =>
+  [...bus.received].filter(([, { subject }]) => subject === `out.${key}`).map(([messageId, { data }]) => ({ messageId, said: JSON.parse(data) }));
+
+const timesIn = (sum: number, digit: number): number => Math.floor(sum / digit) % 4;
+/** Every digit to base four is 0 or 1. */
+const onlyOnes = (sum: number): boolean => (sum & 0xaaaaaaaa) === 0;
+
+type Evidence = { state: Counter | null | undefined; seen: Seen[]; isDead: boolean };
+
+const judgeMessage = (world: World, key: string, one: Published, { state, seen, isDead }: Evidence): string[] => {
+  const { digit, message, lost } = one;
+  const name = `${message.name} (${message.kind} ${key}, digit ${digit})`;
+  const outputs = seen.filter(({ said }) => said.by === digit && said.rung === undefined);
+  const effects = message.kind === 'say' ? outputs.length : timesIn(state?.sum ?? 0, digit);
+  const violations: string[] = [];
+  const say = (what: string) => void violations.push(`${name} ${what}`);
+
+  if (effects > 1) say(`acted ${effects} times`);
+  if (outputs.length > 1) say(`was answered ${outputs.length} times to a subscriber that honours message ids`);
+  if (isDead && effects > 0) say('is a dead letter and has acted');
+  if (message.kind === 'both' && timesIn((world.items.get(one.other)?.state as Counter | null)?.side ?? 0, digit) !== effects)
+    say('changed one entity without the other');
+  if (lost || message.via === 'core') return [...violations, ...judgeUnkept(one, effects, outputs, name)];
+
+  if (one.settledAt === undefined) say('was never settled');
+  const mayDoNothing = message.kind === 'gated';
+  if (effects === 0 && !isDead && !mayDoNothing) say('never acted and is no dead letter');
+  if (effects === 1 && owesOutput(message.kind) && outputs.length === 0) say('acted, and its output was never published');
+  const late = one.effectAt !== undefined && one.settledAt !== undefined && one.effectAt > one.settledAt;
+  if (late && !world.consumerLostState) say('acted after it was settled');
+  return violations;
+};
+
+/** Core: at most once in, but what it caused goes out. Lost with the tail: nothing more is owed. */
+const judgeUnkept = ({ message, lost }: Published, effects: number, outputs: Seen[], name: string): string[] =>
+  !lost && effects === 1 && owesOutput(message.kind) && outputs.length === 0 ? [`${name} acted, and its output was never published`] : [];
+
+const owesOutput = (kind: string): boolean => kind !== 'quiet' && kind !== 'alarm';
+
+/** Sums that were told must be a chain, each with all of the one before: the effects happened one after the other. */
+const judgeOrder = (key: string, state: Counter | null | undefined, seen: Seen[]): string[] => {
+  const violations: string[] = [];
+  for (const field of ['sum', 'rung'] as const) {
+    const told = seen.flatMap(({ said }) => said[field] ?? []).sort((a, b) => a - b);
+    for (const [n, sum] of [...told, state?.[field] ?? 0].entries()) {
+      const before = told[n - 1] ?? 0;
+      if ((before & sum) !== before) violations.push(`${key}: the ${field} ${before.toString(4)} is not part of the later ${sum.toString(4)}`);
+    }
+  }
+  return violations;
+};

@@ -1,0 +1,190 @@
+/**
+ * A JetStream stream with one durable consumer: explicit acks, an ack wait, delayed naks, an ack floor. It can do what a
+ * power failure does: lose its tail, forget its consumer's state, or be made anew.
+ */
+import type { BatchRecord, Floor } from '#shared/contract.ts';
+import type { Delivery, Source } from '#infra/bridge/ports.ts';
+import { type Bed, later, pause } from './bed.ts';
+
+export const ACK_WAIT_MS = 2000;
+
+export type Stored = { sequence: number; timestamp: number; id: string; subject: string; data: string };
+type Sink = Parameters<Source['start']>[0];
+
+export type Stream = ReturnType<typeof createStream>;
+
+export const createStream = (bed: Bed, name: string) => {
+  const { time, random, log } = bed;
+  const messages = new Map<number, Stored>();
+  let created = time.now();
+  let last = 0;
+  let floor = 0;
+  /** The next message that was never delivered. */
+  let next = 1;
+  const settled = new Set<number>();
+  const deliveries = new Map<number, number>();
+  /** Delivered and unsettled, with the timer of its ack wait. */
+  const pending = new Map<number, () => void>();
+  let redeliver: number[] = [];
+  /** Readings of the floor, oldest first: what a slow replica may still answer. */
+  let readings: Floor[] = [];
+  let sink: Sink | undefined;
+  let pumping = false;
+  const listeners: ((message: Stored) => void)[] = [];
+
+  const origin = () => `${name}@${created}`;
+  const identity = () => `${origin()}/${name.toLowerCase()}.1`;
+
+  const pump = (): void => {
+    if (pumping) return;
+    pumping = true;
+    later(bed, random.between(1, 3), () => {
+      pumping = false;
+      while (sink && sink.room() > 0) {
+        const sequence = redeliver.shift() ?? (next <= last ? next++ : undefined);
+        if (sequence === undefined) return;
+        const message = messages.get(sequence);
+        if (message && !settled.has(sequence) && sequence > floor) deliver(sink, message);
+      }
+    });
+  };
+
+  const waitForAck = (sequence: number, ms: number, then: () => void): void => {
+    pending.get(sequence)?.();
+    pending.set(sequence, time.at(time.now() + ms, then));
+  };
+
+  const again = (sequence: number): void => {
+    pending.delete(sequence);
+    redeliver.push(sequence);
+    pump();
+  };
+
+  const deliver = (to: Sink, message: Stored): void => {
+    const { sequence } = message;
+    const count = (deliveries.get(sequence) ?? 0) + 1;
+    deliveries.set(sequence, count);
+    waitForAck(sequence, ACK_WAIT_MS, () => again(sequence));
+    if (bed.spoilt('a delivery is lost') !== undefined) return log(() => `${name} ${sequence} is delivered, but does not arrive`);
+    log(() => `${name} ${sequence} is delivered${count > 1 ? `, the ${count}. time` : ''}: ${message.subject} ${message.data}`);
+    to.deliver(toDelivery(message, count));
+  };
+
+  const toDelivery = ({ id, sequence, timestamp, subject, data }: Stored, count: number): Delivery => {
+    const from = created;
+    /** What the bridge says goes to the sequence, as in NATS; a stream made anew does not know the consumer. */
+    const say = (effect: () => void) => later(bed, random.between(1, 4), () => from === created && pending.has(sequence) && effect());
+    const record: BatchRecord = {
+      ...{ id, subject, data, encoding: 'utf8', headers: {}, sequence, deliveries: count },
+      timestamp: new Date(timestamp).toISOString(),
+    };
+    return {
+      record,
+      bytes: data.length,
+      receivedAt: time.now(),
+      ack() {
+        if (bed.spoilt('an ack is lost') !== undefined) return log(() => `the ack of ${name} ${sequence} is lost`);
+        say(() => settle(sequence));
+      },
+      nak(ms) {
+        if (bed.spoilt('a nak is lost') !== undefined) return log(() => `the nak of ${name} ${sequence} is lost`);
+        say(() => {
+          log(() => `${name} ${sequence} is refused, again in ${ms} ms`);
+          waitForAck(sequence, ms, () => again(sequence));
+        });
+      },
+      working: () => say(() => waitForAck(sequence, ACK_WAIT_MS, () => again(sequence))),
+    };
+  };
+
+  const settle = (sequence: number): void => {
+    const message = messages.get(sequence);
+    pending.get(sequence)?.();
+    pending.delete(sequence);
+    settled.add(sequence);
+    while (settled.delete(floor + 1)) floor++;
+    log(() => `${name} ${sequence} is acked, floor ${floor}`);
+    if (message) for (const listener of listeners) listener(message);
+  };
+
+  const forgetDeliveries = (above: number): void => {
+    for (const [sequence, cancel] of pending)
+      if (sequence > above) {
+        cancel();
+        pending.delete(sequence);
+      }
+    for (const of of [settled, deliveries]) for (const sequence of of.keys()) if (sequence > above) of.delete(sequence);
+    redeliver = redeliver.filter((sequence) => sequence <= above);
+    floor = Math.min(floor, above);
+    next = Math.min(next, above + 1);
+  };
+
+  const readFloor = async (): Promise<Floor> => {
+    const from = created;
+    await pause(bed, random.between(1, 6));
+    if (bed.spoilt('the floor cannot be read') !== undefined) throw new Error('no answer');
+    const old = bed.spoilt('the floor read is old');
+    if (from !== created) throw new Error('the consumer was made anew');
+    readings.push({ sequence: floor, asOf: new Date(time.now()).toISOString() });
+    const reading = readings[old === undefined ? readings.length - 1 : Math.floor(old * readings.length)] as Floor;
+    if (old !== undefined) log(() => `the floor of ${name} is read as ${reading.sequence} of ${reading.asOf}`);
+    return reading;
+  };
+
+  return {
+    publish(subject: string, data: string): Stored {
+      const sequence = ++last;
+      const message = { sequence, timestamp: time.now(), id: `${origin()}:${sequence}:${time.now()}`, subject, data };
+      messages.set(sequence, message);
+      pump();
+      return message;
+    },
+    /** Everything that was stored is settled. */
+    isDrained: () => floor === last,
+    floor: () => floor,
+    onSettled: (listener: (message: Stored) => void) => void listeners.push(listener),
+    /** Power failure: what was not synced is gone, and its sequences are used again. Answers what was lost. */
+    loseTail(count: number): Stored[] {
+      const from = Math.max(0, last - count);
+      const lost = [...messages.values()].filter(({ sequence }) => sequence > from);
+      for (const { sequence } of lost) messages.delete(sequence);
+      last = from;
+      forgetDeliveries(from);
+      return lost;
+    },
+    loseConsumerState(to: number): void {
+      forgetDeliveries(to);
+      pump();
+    },
+    /** Deleted and created: nothing is left, and the sequences begin at 1. Answers what was not settled. */
+    makeAnew(): Stored[] {
+      const open = [...messages.values()].filter(({ sequence }) => sequence > floor && !settled.has(sequence));
+      messages.clear();
+      forgetDeliveries(0);
+      last = 0;
+      created = time.now();
+      readings = [];
+      return open;
+    },
+    /** The source of a bridge; it is silent once `isAlive` says no. */
+    source: (isAlive: () => boolean): Source => {
+      let own: Sink | undefined;
+      return {
+        eventSource: 'nats:jetstream',
+        get consumer() {
+          return identity();
+        },
+        ackWait: ACK_WAIT_MS,
+        start(to) {
+          own = { ...to, room: () => (isAlive() ? to.room() : 0) };
+          sink = own;
+          pump();
+        },
+        readFloor,
+        async stop() {
+          if (sink === own) sink = undefined;
+        },
+      };
+    },
+  };
+};

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { drawPlan } from '#test/sim/plan.ts';
+import { simulate } from '#test/sim/simulate.ts';
+
+it('x', async () => {
+  const n = Number(process.env.SIM_SEEDS ?? 100);
+  const t = performance.now();
+  const bad: [number, string[]][] = [];
+  let ms = 0;
+  for (let seed = 1; seed <= n; seed++) {
+    const r = await simulate(drawPlan(seed));
+    ms += r.ms;
+    if (r.violations.length) bad.push([seed, r.violations]);
+  }
+  console.log((performance.now() - t) / n, 'ms a seed; virtual', ms / n, bad.length, 'bad');
+  for (const b of bad.slice(0, 20)) console.log(b[0], b[1].join('\n    '));
+  const one = process.env.SEED;
+  if (one) {
+    const r = await simulate(drawPlan(Number(one)), { traced: true });
+    console.log(JSON.stringify(drawPlan(Number(one)), null, 1));
+    console.log(r.trace.join('\n'), r.violations);
+  }
+}, 600_000);
