@@ -34,6 +34,8 @@ export type Batch = {
   /** `<stream>@<stream created, epoch ms>/<consumer>.<epoch>`; core and request: `<core or request>@<bridge started, epoch ms>/<binding>.<bridge id>` */
   consumer: string;
   floor: Floor;
+  /** Floors of the function's other consumers, by identity: what they passed need not be owed any more. */
+  floors?: Record<string, Floor>;
   /** ISO time after which the function begins no write. */
   deadline: string;
   /** Do not decide: say what was applied, and bar the rest for ever (protocol, bridge rule 6). */

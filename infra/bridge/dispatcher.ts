@@ -225,7 +225,9 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   };
 
   const invoke = async (of: Attached, batch: readonly Held[], settle: boolean): Promise<Answer> => {
-    if (clock.now() - of.floor.readAt > FLOOR_AGE_MS) await refreshFloor(of);
+    // An alarm may be the sweep's, which asks what the other consumers have settled.
+    const asked = of.binding.alarms ? attached : [of];
+    await Promise.all(asked.map((one) => clock.now() - one.floor.readAt > FLOOR_AGE_MS && refreshFloor(one)));
     const deadline = clock.now() + fn.timeout;
     extend(of, batch, deadline + writeMargin);
     const event: Batch = {
@@ -233,6 +235,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       binding: of.name,
       consumer: of.source.consumer,
       floor: of.floor.value,
+      ...(of.binding.alarms && { floors: Object.fromEntries(attached.map((other) => [other.source.consumer, other.floor.value])) }),
       deadline: new Date(deadline).toISOString(),
       ...(settle && { settle: true as const }),
       Records: batch.map(({ delivery }) => delivery.record),

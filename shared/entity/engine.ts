@@ -10,10 +10,10 @@ import { type Clock, sleep } from '#shared/clock.ts';
 import type { Batch, BatchRecord, ErrorBody, Headers, ItemFailure, PublishedOutput, Timer } from '#shared/contract.ts';
 import { type Applied, find, isPassed, type Position, parseFloor } from './applied.ts';
 import { type Alarm, type AnyKind, type AnySpec, type Child, type Decision, type EntityKey, type Kind, keyOf } from './entity.ts';
-import { makeEntry, type Owed, orphanedRecords, readEntry, tokenOf, toOwed } from './outbox.ts';
+import { makeEntry, type Owed, orphanedRecords, overdueRecords, readEntry, tokenOf, toOwed } from './outbox.ts';
 import { readerOf } from './reader.ts';
 import type { Item, Store, StoredChild } from './store.ts';
-import { join, markApplied, seeFloor, toItem, toWorking, type Working } from './working.ts';
+import { join, markApplied, SWEEP_GRACE_MS, seeFloor, toItem, toWorking, type Working } from './working.ts';
 
 /** A record that was read, and the entity that it is about. */
 export type Work = {
@@ -83,7 +83,10 @@ class Run {
   private readonly batch: Batch;
   private readonly invocation: string;
   private readonly floor: Applied['floor'];
+  private readonly floors: [consumer: string, floor: Applied['floor']][];
   private readonly deadline: number;
+  /** Whether this is a batch of the function's own alarms. */
+  private readonly alarms: boolean;
   private readonly durable: boolean;
   private readonly kinds = new Map<string, AnyKind>();
   /** Entities that cannot hold all that this batch brings: their records are decided and written one at a time. */
@@ -101,6 +104,9 @@ class Run {
     this.batch = batch;
     this.invocation = invocation;
     this.floor = parseFloor(batch.floor);
+    const floors = Object.entries({ ...batch.floors, [batch.consumer]: batch.floor });
+    this.floors = floors.map(([consumer, floor]) => [consumer, parseFloor(floor)]);
+    this.alarms = batch.binding.endsWith('.alarms');
     this.deadline = Date.parse(batch.deadline);
     this.durable = batch.eventSource === 'nats:jetstream';
     for (const kind of engine.kinds) this.kinds.set(kind.kind, kind);
@@ -150,7 +156,8 @@ class Run {
     if (!kind) throw new Error(`${key} is of no kind that this function owns: list its kind`);
     try {
       const working = toWorking(key, kind, item);
-      seeFloor(working, this.batch.consumer, this.floor);
+      for (const [consumer, floor] of this.floors) seeFloor(working, consumer, floor);
+      working.swept = this.alarms && item?.sweepAt !== undefined && item.sweepAt <= this.engine.clock.now();
       this.working.set(key, working);
     } catch (error) {
       this.unreadable.set(key, error as Error);
@@ -172,7 +179,7 @@ class Run {
         this.outcomes.set(work.record.id, retryLater('state_unreadable', sentence(error), error));
         return;
       }
-      await this.adoptOrphans(working, work);
+      await this.adopt(working, work);
       const known = await this.known(working, work);
       if (known) this.tentatively(working, work, known);
       else if (this.batch.settle) this.bar(working, work);
@@ -210,9 +217,14 @@ class Run {
     this.tentatively(working, work, { result: 'tombstoned' });
   }
 
-  /** Core records of a bridge that died are never delivered again: their outputs are answered here (protocol, "Core records"). */
-  private async adoptOrphans(working: Working, work: Work): Promise<void> {
-    for (const recordId of orphanedRecords(working.outbox, this.batch.consumer)) {
+  /**
+   * Outputs that nobody else will answer: those of core records of a bridge that died (protocol, "Core records"), and, for
+   * the sweep, those that are unconfirmed for long. From now on they are owed by this record.
+   */
+  private async adopt(working: Working, work: Work): Promise<void> {
+    const orphans = orphanedRecords(working.outbox, this.batch.consumer);
+    const overdue = working.swept ? overdueRecords(working.outbox, this.engine.clock.now() - SWEEP_GRACE_MS) : [];
+    for (const recordId of new Set([...orphans, ...overdue])) {
       const entry = working.outbox[recordId];
       if (!entry) continue;
       const owed = await readEntry(this.engine.store, working.key, recordId, entry);
@@ -220,6 +232,7 @@ class Run {
       working.outbox[recordId] = { ...entry, consumer: this.batch.consumer, ...positionOf(work.record) };
       working.dirty = true;
     }
+    if (working.swept) working.dirty = true;
   }
 
   private async apply(working: Working, work: Work): Promise<void> {
@@ -346,7 +359,7 @@ class Run {
           for (const working of group) {
             if (working.dirty) working.version++;
             for (const name of working.drop) drops.push({ key: working.key, name });
-            Object.assign(working, { dirty: false, noops: [], put: new Map(), drop: new Set(), group: [working] });
+            Object.assign(working, { dirty: false, swept: false, noops: [], put: new Map(), drop: new Set(), group: [working] });
             this.settle([working]);
           }
           break;

@@ -68,6 +68,10 @@ export const confirmedRecords = (outbox: Record<string, OutboxEntry>, consumer: 
 
 const coreBinding = (consumer: string): string | undefined => /^(?:core|request)@\d+\/(.+)\.[^.]+$/.exec(consumer)?.[1];
 
+/** Records whose outputs are unconfirmed since `before`, epoch ms: the sweep answers them again. */
+export const overdueRecords = (outbox: Record<string, OutboxEntry>, before: number): string[] =>
+  Object.keys(outbox).filter((recordId) => (outbox[recordId]?.timestamp ?? before) < before);
+
 /**
  * Records of a core binding that another bridge (or this one before it died) received: nobody will deliver them again, so
  * whoever touches the entity next owes their outputs.

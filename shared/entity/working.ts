@@ -16,6 +16,8 @@ export type Working = {
   /** Bytes of outputs added to the item in this batch. */
   outboxBytes: number;
   dirty: boolean;
+  /** The sweep sent this batch's alarm: what is owed for long is answered again, and the item is given a new time. */
+  swept: boolean;
   /** Records that changed nothing: written down only if the entity is written anyway (rule 4). */
   noops: Position[];
   /** Child items to put before, and names to delete after the write. */
@@ -62,6 +64,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     outbox: { ...item?.outbox },
     outboxBytes: 0,
     dirty: false,
+    swept: false,
     noops: [],
     put: new Map(),
     drop: new Set(),
@@ -95,7 +98,10 @@ export const join = (a: Working, b: Working): void => {
 
 export const toItem = (working: Working, nonce: string, now: number): Item => {
   const owes = Object.keys(working.outbox).length > 0;
-  const sweepAt = Math.min(owes ? now + SWEEP_GRACE_MS : Infinity, working.wakeAt == null ? Infinity : working.wakeAt + SWEEP_GRACE_MS);
+  const owedAt = owes ? now + SWEEP_GRACE_MS : Infinity;
+  const alarmAt = working.wakeAt == null ? Infinity : Math.max(working.wakeAt, now) + SWEEP_GRACE_MS;
+  // Whole minutes: the index is written only when the value changes.
+  const sweepAt = Math.ceil(Math.min(owedAt, alarmAt) / 60_000) * 60_000;
   const expiresAt = working.state === undefined ? now + 7 * 24 * 3_600_000 : working.kind.expiresAt?.(working.state);
   const lookup = working.state === undefined ? undefined : working.kind.lookup?.(working.state);
   return {

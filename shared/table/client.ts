@@ -5,11 +5,11 @@
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 
 /** ms. An operation of the store that was begun before an invocation's deadline has no effect later than this after it. */
-export const WRITE_MARGIN_MS = 10_000;
+export const WRITE_MARGIN_MS = 5_000;
 /** ms after its start at which an operation of the store sends nothing any more; what is on the way has the rest of the margin. */
-export const OPERATION_MS = 9_000;
+export const OPERATION_MS = 4_000;
 /** ms for one request to be answered. */
-const REQUEST_MS = 3_000;
+const REQUEST_MS = 1_500;
 /** Requests for one call, the first included: the SDK tries again after throttles, server errors and lost connections. */
 const ATTEMPTS = 4;
 /** Lanes times calls in flight in each of them. */

@@ -1,0 +1,128 @@
+/** `npm run nats`: publish, subscribe and ask, for a machine that has no other NATS client. */
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import {
+  headers as createHeaders,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  RequestError,
+  TimeoutError,
+} from '@nats-io/transport-node';
+import { checkPublishable } from '#shared/subjects.ts';
+import { connectTo } from './connection.ts';
+import { readSettings } from './settings.ts';
+
+const HELP = `npm run nats -- pub <subject> [body] [-H name:value]...
+npm run nats -- sub <filter> [--count n]
+npm run nats -- req <subject> [body] [-H name:value]... [--timeout ms]
+
+A body of - is read from standard input. NATS_URL or NATS_PORT say where the server is.`;
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+const OPTIONS = {
+  header: { type: 'string', short: 'H', multiple: true },
+  count: { type: 'string' },
+  timeout: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+const TIMEOUT_MS = 5000;
+
+const positive = (name: string, value: string): number => {
+  if (!/^[1-9]\d*$/.test(value)) throw new Error(`--${name} ${value} is not a number above 0`);
+  return Number(value);
+};
+
+const toHeaders = (lines: readonly string[]): MsgHdrs => {
+  const headers = createHeaders();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    if (colon < 1) throw new Error(`-H ${line} is not name:value`);
+    headers.append(line.slice(0, colon).trim(), line.slice(colon + 1).trim());
+  }
+  return headers;
+};
+
+/** One line, whatever the body is. */
+const line = (message: Msg): string => {
+  const body = message.string();
+  return body.includes('\n') ? JSON.stringify(body) : body;
+};
+
+const isStored = async (nc: NatsConnection, subject: string): Promise<boolean> => {
+  const manager = await jetstreamManager(nc, { checkAPI: false });
+  return manager.streams.find(subject).then(
+    () => true,
+    () => false,
+  );
+};
+
+const publish = async (nc: NatsConnection, subject: string, body: string, headers: MsgHdrs): Promise<void> => {
+  if (await isStored(nc, subject)) {
+    const { stream, seq, duplicate } = await jetstream(nc).publish(subject, body, { headers });
+    say(duplicate ? `already in ${stream} as ${seq}: it has the same Nats-Msg-Id` : `stored in ${stream} as ${seq}`);
+    return;
+  }
+  nc.publish(subject, body, { headers });
+  await nc.flush();
+  say(`sent to whoever listens on ${subject}: no stream stores it`);
+};
+
+const subscribe = async (nc: NatsConnection, filter: string, count: number | undefined): Promise<void> => {
+  const subscription = nc.subscribe(filter, count === undefined ? {} : { max: count });
+  process.once('SIGINT', () => subscription.unsubscribe());
+  await nc.flush();
+  process.stderr.write(`listening on ${filter}\n`);
+  for await (const message of subscription) say(`${message.subject} ${line(message)}`);
+};
+
+const request = async (nc: NatsConnection, subject: string, body: string, headers: MsgHdrs, timeout: number): Promise<void> => {
+  const reply = await nc.request(subject, body, { headers, timeout }).catch((error: Error) => {
+    if (error instanceof RequestError && error.isNoResponders()) throw new Error(`nobody answers requests on ${subject}`);
+    if (error instanceof TimeoutError) throw new Error(`no answer on ${subject} within ${timeout} ms`);
+    throw error;
+  });
+  const failure = reply.headers?.get('Nats-Service-Error');
+  if (failure) throw new Error(`${subject} answered with an error: ${failure} (${reply.headers?.get('Nats-Service-Error-Code')})`);
+  say(line(reply));
+};
+
+const serverUrl = (): string => {
+  const { NATS_URL, NATS_PORT } = readSettings(process.env);
+  if (NATS_URL) return NATS_URL;
+  if (NATS_PORT === 0)
+    throw new Error('NATS_PORT=0 says nothing about a server that runs: set NATS_URL to the address that npm start printed');
+  return `nats://127.0.0.1:${NATS_PORT}`;
+};
+
+const run = async (): Promise<void> => {
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  const [command, subject, given = '', ...rest] = positionals;
+  if (values.help) return say(HELP);
+  if (!command || !['pub', 'sub', 'req'].includes(command)) throw new Error(`${command ?? 'nothing'} is not pub, sub or req: see --help`);
+  if (!subject) throw new Error(`${command} needs a subject: see --help`);
+  if (rest.length > 0) throw new Error(`there are ${rest.length} arguments too many: quote a body with spaces in it`);
+  if (command !== 'sub') checkPublishable(subject);
+  const count = values.count === undefined ? undefined : positive('count', values.count);
+  const timeout = values.timeout === undefined ? TIMEOUT_MS : positive('timeout', values.timeout);
+  const headers = toHeaders(values.header ?? []);
+  const body = given === '-' ? await text(process.stdin) : given;
+
+  const nc = await connectTo(serverUrl(), 'mistersmith-cli');
+  try {
+    if (command === 'pub') await publish(nc, subject, body, headers);
+    else if (command === 'sub') await subscribe(nc, subject, count);
+    else await request(nc, subject, body, headers, timeout);
+  } finally {
+    await nc.close();
+  }
+};
+
+run().catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+});
