@@ -2,8 +2,8 @@
  * Keeps the record of every agent: its state (document 003), when it was last seen, its place in its domain.
  *
  * Every write is mirrored to the bucket AGENT_STATE, so an entry is renewed well within its 5 minutes while the agent
- * beats, and expires when it does not. An agent that was seen and then is silent for 90 s is unresponsive; its next sign of
- * life is published as health. One that is silent for a day, or never came, loses its place in its domain. An alarm that
+ * beats, and expires when it does not. An agent that was seen and then is silent for 90 s is unresponsive, which is noticed
+ * up to 30 s later, because last-seen is written no more often; its next sign of life is published as health. One that is silent for a day, or never came, loses its place in its domain. An alarm that
  * rings far too late tells of our own absence, in which heartbeats were lost: the agent gets its 90 s again.
  */
 import { type Alarm, type Context, type Decision, defineEntity, done, type EntityKey, type Output } from '#shared/entity/entity.ts';
@@ -11,10 +11,11 @@ import { agentHeartbeat } from '#shared/messages/lifecycle.ts';
 import { type Agent, agentKind, domainOf, lookupChildren } from '#shared/registry/agent.ts';
 import { isInService } from '#shared/registry/lifecycle.ts';
 import { domainKey, limitOf, memberCount, type Settings } from './domain.ts';
-import { type Beat, beat, eventOf, lifecycleMessages, type Moved, move, stranger } from './evolve.ts';
+import { type Beat, beat, eventOf, lifecycleMessages, type Moved, move, SEEN_EVERY_MS, stranger } from './evolve.ts';
 import { domainIsFull, illegalTransition, isWell, mirrored, wentSilent } from './outputs.ts';
 
-const DEAD_AFTER_MS = 90_000;
+/** Silent for 90 s for certain, though the last sign of life may be as much younger than what was written. */
+const DEAD_AFTER_MS = 90_000 + SEEN_EVERY_MS;
 const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
 const LATE_MS = 30_000;
 

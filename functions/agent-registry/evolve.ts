@@ -12,7 +12,7 @@ export type Moved = Received<(typeof lifecycleMessages)[number]>;
 export type Beat = Received<typeof agentHeartbeat>;
 
 /** Where nothing else changed, last-seen is written no more often than this. */
-const SEEN_EVERY_MS = 30_000;
+export const SEEN_EVERY_MS = 30_000;
 
 const EVENTS: Record<Moved['message'], LifecycleEvent> = {
   agentCreated: 'created',

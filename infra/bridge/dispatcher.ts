@@ -76,9 +76,6 @@ type Attached = Queue & {
 /** An output on its way, and the record that decided it. */
 type Caused = Outgoing & { cause: string };
 
-/** What a batch came to, per record, once its outputs are out. */
-type Verdict = { failure: ItemFailure; outcomeUnknown: boolean };
-
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   const { fn, invoker, publisher, clock, random, writeMargin, metrics, log } = options;
   const attached: Attached[] = [];
@@ -310,11 +307,14 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     }
     const verdicts = await publishAnswer(of, batch, answer);
     if (!verdicts) return giveBack(of, batch);
+    const failed: [Held, ItemFailure][] = [];
     for (const held of batch) {
-      const verdict = verdicts.get(held.delivery.record.id);
-      if (verdict) await recordFailed(of, held, verdict);
+      const failure = verdicts.get(held.delivery.record.id);
+      if (failure) failed.push([held, failure]);
       else ack(of, held);
     }
+    if (failed.length > 0 && of.source.eventSource !== 'nats:jetstream') await unstoredFailed(of, failed);
+    else for (const [held, failure] of failed) await recordFailed(of, held, failure);
   };
 
   const giveBack = (of: Attached, batch: Held[]): void => {
@@ -339,6 +339,13 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
 
   /** The batch is halved until what fails stands alone. */
   const batchFailed = async (of: Attached, batch: Held[], error: InvokeError): Promise<void> => {
+    const code = error instanceof InvokeError ? error.kind : 'function_error';
+    const failureOf = ({ delivery }: Held): ItemFailure => ({ itemIdentifier: delivery.record.id, reason: { code, message: error.message } });
+    if (of.source.eventSource !== 'nats:jetstream')
+      return unstoredFailed(
+        of,
+        batch.map((held) => [held, failureOf(held)]),
+      );
     if (batch.length > 1) {
       const half = Math.ceil(batch.length / 2);
       await runBatch(of, batch.slice(0, half));
@@ -346,22 +353,21 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       return;
     }
     const [held] = batch as [Held];
-    const reason = { code: error instanceof InvokeError ? error.kind : 'function_error', message: error.message };
-    await recordFailed(of, held, { failure: { itemIdentifier: held.delivery.record.id, reason }, outcomeUnknown: true });
+    await recordFailed(of, held, failureOf(held));
   };
 
-  const recordFailed = async (of: Attached, held: Held, { failure, outcomeUnknown }: Verdict): Promise<void> => {
-    const { delivery, tracked } = held;
+  const reasonOf = (of: Attached, failure: ItemFailure): ErrorBody => {
     const reason = failure.reason ?? { code: 'failed', message: `${fn.name} could not process it` };
     metrics.failed.inc({ binding: of.name, code: reason.code });
-    if (!tracked) {
-      delivery.respond?.({ error: reason });
-      if (outcomeUnknown) await recover(of, held);
-      ack(of, held);
-      return;
-    }
+    return reason;
+  };
+
+  const recordFailed = async (of: Attached, held: Held, failure: ItemFailure): Promise<void> => {
+    const { delivery } = held;
+    const tracked = held.tracked as Tracked;
+    const reason = reasonOf(of, failure);
     tracked.failures++;
-    tracked.unknown ||= outcomeUnknown;
+    tracked.unknown ||= mayHaveActed(failure);
     const { attempts, backoff: delays, maxAge } = of.binding.retry;
     const exhausted = isExhausted(of, held);
     const tooOld = clock.now() - Date.parse(delivery.record.timestamp) > maxAge;
@@ -393,24 +399,30 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     }
     if (answer.tombstoned?.includes(id)) return bury(of, held, reason);
     if (answer.batchItemFailures.length > 0) return nak(of, held, backoff(of.binding.retry.backoff, held.tracked?.failures ?? 0));
-    const refused = answer.publish.filter((output) => output.cause === id && !mayPublish(output.subject));
     const verdicts = await publishAnswer(of, [held], answer);
     if (!verdicts) return giveBack(of, [held]);
-    if (refused.length > 0) return bury(of, held, reason);
+    if (verdicts.has(id)) return bury(of, held, reason);
     ack(of, held);
   };
 
+  /** Only a refusal says that nothing was done: a write that failed, or whose answer was lost, may land. */
+  const mayHaveActed = (failure: ItemFailure): boolean => !failure.deadLetter;
+
   /** What no stream holds is never decided again, but what it caused goes out all the same. */
-  const recover = async (of: Attached, held: Held): Promise<void> => {
-    for (let n = 0; n < of.binding.retry.attempts && !draining; n++) {
+  const unstoredFailed = async (of: Attached, failed: [Held, ItemFailure][]): Promise<void> => {
+    for (const [{ delivery }, failure] of failed) delivery.respond?.({ error: reasonOf(of, failure) });
+    const batch = failed.filter(([, failure]) => mayHaveActed(failure)).map(([held]) => held);
+    for (let n = 0; batch.length > 0 && n < of.binding.retry.attempts && !draining; n++) {
+      if (n > 0) await sleep(clock, backoff(HOLD_MS, n));
       try {
-        const answer = await invoke(of, [held], true);
-        if (answer.batchItemFailures.length === 0) return void (await publishAnswer(of, [held], answer));
+        const answer = await invoke(of, batch, true);
+        await publishAnswer(of, batch, answer);
+        if (answer.batchItemFailures.length === 0) break;
       } catch (error) {
-        log(`${of.name}: ${held.delivery.record.subject} could not be settled: ${String(error)}`);
+        log(`${of.name}: what ${batch.length} messages caused is not known: ${String(error)}`);
       }
-      await sleep(clock, backoff(HOLD_MS, n));
     }
+    for (const [held] of failed) ack(of, held);
   };
 
   const bury = async (of: Attached, held: Held, reason: ErrorBody): Promise<void> => {
@@ -459,12 +471,12 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   };
 
   /** Rule 3: outputs, timers and replies go out before anything is acked. Undefined: the bridge drains and they did not. */
-  const publishAnswer = async (of: Attached, batch: readonly Held[], answer: Answer): Promise<Map<string, Verdict> | undefined> => {
-    const verdicts = new Map<string, Verdict>();
-    for (const failure of answer.batchItemFailures) verdicts.set(failure.itemIdentifier, { failure, outcomeUnknown: false });
+  const publishAnswer = async (of: Attached, batch: readonly Held[], answer: Answer): Promise<Map<string, ItemFailure> | undefined> => {
+    const verdicts = new Map<string, ItemFailure>();
+    for (const failure of answer.batchItemFailures) verdicts.set(failure.itemIdentifier, failure);
     for (const id of answer.tombstoned ?? []) {
       const reason = { code: 'tombstoned', message: 'it was given up on before, and may not act any more' };
-      verdicts.set(id, { failure: { itemIdentifier: id, deadLetter: true, reason }, outcomeUnknown: false });
+      verdicts.set(id, { itemIdentifier: id, deadLetter: true, reason });
     }
     for (const { cause, subject } of answer.publish) {
       if (mayPublish(subject) || !batch.some(({ delivery }) => delivery.record.id === cause)) continue;
@@ -472,7 +484,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         code: 'publish_refused',
         message: `${fn.name} may not publish to ${subject}: add it to 'publishes' of the function`,
       };
-      verdicts.set(cause, { failure: { itemIdentifier: cause, deadLetter: true, reason }, outcomeUnknown: false });
+      verdicts.set(cause, { itemIdentifier: cause, deadLetter: true, reason });
     }
     const outgoing = toOutgoing(answer.publish).filter(({ subject }) => mayPublish(subject));
     const impossible = outgoing.length === 0 ? new Map<string, PublishError>() : await publishByCause(outgoing, of, batch);
@@ -480,7 +492,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     if (!impossible || !timed) return undefined;
     for (const [cause, error] of impossible) {
       const reason = { code: 'publish_failed', message: error.message };
-      verdicts.set(cause, { failure: { itemIdentifier: cause, deadLetter: true, reason }, outcomeUnknown: false });
+      verdicts.set(cause, { itemIdentifier: cause, deadLetter: true, reason });
     }
     metrics.published.inc({ function: fn.name }, outgoing.length);
     for (const reply of answer.replies ?? []) {

@@ -176,7 +176,9 @@ class Run {
       const working = this.working.get(work.key);
       if (!working) {
         const error = this.unreadable.get(work.key);
-        this.outcomes.set(work.record.id, retryLater('state_unreadable', sentence(error), error));
+        // Nothing can act on such a state, so a settle has nothing to bar.
+        const outcome: Outcome = this.batch.settle ? { result: 'tombstoned' } : retryLater('state_unreadable', sentence(error), error);
+        this.outcomes.set(work.record.id, outcome);
         return;
       }
       await this.adopt(working, work);

@@ -1,12 +1,19 @@
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { headers, nanos } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectTo } from '#infra/local/connection.ts';
+import { findNatsServer } from '#infra/local/find-nats-server.ts';
+import { spawnGuarded } from '#infra/local/guarded-child.ts';
 import { localStreams } from '#infra/local/streams.ts';
 import { applyStreams, checkServer } from '#infra/nats/apply.ts';
 import { type StreamSpec, streams } from '#infra/nats/streams.ts';
-import { oldNatsServer, setupNats, type TestNats } from '#test/support/nats.ts';
+import { setupNats, type TestNats } from '#test/support/nats.ts';
 
 const GIGABYTE = 1e9;
 const wanted = streams({ replicas: 1, bytes: GIGABYTE });
@@ -61,8 +68,6 @@ describe('the streams of the product', () => {
   });
 
   it('let a message be scheduled, and keep one alarm a key', async () => {
-    const due = vi.fn();
-    nats.connection.subscribe('timers.due.f.>', { callback: (_, message) => due(message.subject) });
     const schedule = (ms: number) => {
       const at = headers();
       at.set('Nats-Schedule', `@at ${new Date(Date.now() + ms).toISOString()}`);
@@ -99,20 +104,39 @@ describe('the streams of the product', () => {
 });
 
 describe('a server', () => {
+  const check = async (url: string) => {
+    const connection = await connectTo(url, 'test');
+    await checkServer(connection).finally(() => connection.close());
+  };
+
   it('with JetStream will do', async () => {
-    await using nats = await setupNats();
+    const nats = await setupNats();
     await expect(checkServer(nats.connection)).resolves.toBeUndefined();
+    await nats.stop();
   });
 
   it('without JetStream is refused in a sentence', async () => {
-    await using nats = await setupNats({ jetstream: false });
-    await expect(checkServer(nats.connection)).rejects.toThrow(/^the nats-server at .* has no JetStream for this account/);
+    const folder = await mkdtemp(join(tmpdir(), 'mistersmith-nats-'));
+    const command = await findNatsServer({ log: console.info });
+    const args = ['-a', '127.0.0.1', '-p', '-1', '--ports_file_dir', folder];
+    const server = spawnGuarded({ command, args, logFile: join(folder, 'log') });
+    const file = () => readdir(folder).then((files) => files.find((name) => name.endsWith('.ports')) ?? '');
+    await expect.poll(file).not.toBe('');
+    const { nats } = JSON.parse(await readFile(join(folder, await file()), 'utf8'));
+    await expect(check(nats[0])).rejects.toThrow(/^the nats-server at .* has no JetStream for this account/);
+    await server.stop();
+    await rm(folder, { recursive: true });
   });
 
   it('before 2.12 is refused in a sentence', async () => {
-    await using old = await oldNatsServer('2.9.25');
-    const connection = await connectTo(old.url, 'test');
-    await expect(checkServer(connection)).rejects.toThrow(/^nats-server 2\.9\.25 at .* is too old: alarms need 2\.12 or later/);
-    await connection.close();
+    const info = { server_id: 'old', version: '2.9.25', proto: 1, headers: true, max_payload: 1_048_576 };
+    const old = createServer((socket) => {
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+      socket.on('data', (data) => data.includes('PING') && socket.write('PONG\r\n'));
+    }).listen(0, '127.0.0.1');
+    await once(old, 'listening');
+    const { port } = old.address() as AddressInfo;
+    await expect(check(`127.0.0.1:${port}`)).rejects.toThrow(/^nats-server 2\.9\.25 at .* is too old: alarms need 2\.12 or later/);
+    old.close();
   });
 });

@@ -46,8 +46,6 @@ const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: B
       return { ...add, publish: say({ sum: counted.sum, pad: 'x'.repeat(70_000) }) };
     case 'quiet':
       return { outcome: 'done', state: counted };
-    case 'touch':
-      return { outcome: 'done' };
     case 'gated':
       return old.count % 2 === 0 ? { outcome: 'done' } : add;
     case 'say':
@@ -60,7 +58,8 @@ const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: B
       return { outcome: 'done', state: { ...counted, alarm: { due, digit } }, wakeAt: due };
     }
     case 'both': {
-      return { ...add, also: { [keyOf('counter', other)]: addSide(also(counters, other) ?? START, digit) } };
+      const there = also(counters, other) ?? START;
+      return { ...add, also: { [keyOf('counter', other)]: { ...there, side: there.side + digit } } };
     }
     case 'refused':
       return { outcome: 'deadLetter', reason: { code: 'refused', message: 'refused by the function' } };
@@ -68,8 +67,6 @@ const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: B
       throw new Error('poison');
   }
 };
-
-const addSide = (there: Counter, digit: number): Counter => ({ ...there, side: there.side + digit });
 
 /** An alarm acts once; an early or a stray one only says which alarm is still wanted. */
 const ring = (before: Counter | undefined, id: string, now: number): Decision<Counter> => {

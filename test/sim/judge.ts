@@ -1,7 +1,9 @@
 /**
- * What the protocol promises, held against what a run left behind. Not promised, so not judged (protocol, "What stays"):
- * outputs of a record that went with the tail of its stream, and a lone no-op that comes again after its consumer lost
- * its state.
+ * What the protocol promises, held against what a run left behind: once when everything has drained, and, where records
+ * came without a stream or were lost with one, once more after the sweep, which brings what those still owe.
+ *
+ * Not promised, so not judged (protocol, "What stays"): a lone no-op that comes again after its consumer lost its state
+ * may act then.
  */
 import type { Counter, Said } from './counter.ts';
 import type { Published, World } from './simulate.ts';
@@ -11,16 +13,17 @@ const MOST_ABOVE = 16;
 
 type Seen = { said: Said; messageId: string };
 
-export const judge = (world: World): string[] => {
+export const judge = (world: World, { swept }: { swept: boolean }): string[] => {
   const violations = [...world.bus.conflicts];
   const dead = deadRecords(world);
   for (const [key, all] of world.published) {
     const item = world.items.get(key);
     const state = item?.state as Counter | null | undefined;
     const seen = outputsOf(world, key);
-    for (const one of all) violations.push(...judgeMessage(world, key, one, { state, seen, isDead: one.id !== undefined && dead.has(one.id) }));
+    for (const one of all) violations.push(...judgeMessage(world, key, one, { state, seen, swept, isDead: one.id !== undefined && dead.has(one.id) }));
     violations.push(...judgeOrder(key, state, seen));
-    if (state?.alarm) violations.push(`the alarm of ${key} is lost: it was due at ${state.alarm.due}`);
+    const comesAgain = all.every(({ lost, message }) => !lost && message.via === 'stream');
+    if (state?.alarm && (comesAgain || swept)) violations.push(`the alarm of ${key} is lost: it was due at ${state.alarm.due}`);
     if (state && !onlyOnes(state.rung)) violations.push(`an alarm of ${key} acted twice: ${state.rung.toString(4)}`);
     const rings = world.schedules.rings(`counter.${key}`);
     if (rings > 12 + 4 * all.length) violations.push(`the alarm of ${key} went off ${rings} times`);
@@ -46,9 +49,9 @@ const timesIn = (sum: number, digit: number): number => Math.floor(sum / digit) 
 /** Every digit to base four is 0 or 1. */
 const onlyOnes = (sum: number): boolean => (sum & 0xaaaaaaaa) === 0;
 
-type Evidence = { state: Counter | null | undefined; seen: Seen[]; isDead: boolean };
+type Evidence = { state: Counter | null | undefined; seen: Seen[]; isDead: boolean; swept: boolean };
 
-const judgeMessage = (world: World, key: string, one: Published, { state, seen, isDead }: Evidence): string[] => {
+const judgeMessage = (world: World, key: string, one: Published, { state, seen, isDead, swept }: Evidence): string[] => {
   const { digit, message, lost } = one;
   const name = `${message.name} (${message.kind} ${key}, digit ${digit})`;
   const outputs = seen.filter(({ said }) => said.by === digit && said.rung === undefined);
@@ -61,20 +64,15 @@ const judgeMessage = (world: World, key: string, one: Published, { state, seen, 
   if (isDead && effects > 0) say('is a dead letter and has acted');
   if (message.kind === 'both' && timesIn((world.items.get(one.other)?.state as Counter | null)?.side ?? 0, digit) !== effects)
     say('changed one entity without the other');
-  if (lost || message.via === 'core') return [...violations, ...judgeUnkept(one, effects, outputs, name)];
-
+  const comesAgain = !lost && message.via === 'stream';
+  if (effects === 1 && owesOutput(message.kind) && outputs.length === 0 && (comesAgain || swept)) say('acted, and its output was never published');
+  if (!comesAgain) return violations;
   if (one.settledAt === undefined) say('was never settled');
-  const mayDoNothing = message.kind === 'gated';
-  if (effects === 0 && !isDead && !mayDoNothing) say('never acted and is no dead letter');
-  if (effects === 1 && owesOutput(message.kind) && outputs.length === 0) say('acted, and its output was never published');
+  if (effects === 0 && !isDead && message.kind !== 'gated') say('never acted and is no dead letter');
   const late = one.effectAt !== undefined && one.settledAt !== undefined && one.effectAt > one.settledAt;
   if (late && !world.consumerLostState) say('acted after it was settled');
   return violations;
 };
-
-/** Core: at most once in, but what it caused goes out. Lost with the tail: nothing more is owed. */
-const judgeUnkept = ({ message, lost }: Published, effects: number, outputs: Seen[], name: string): string[] =>
-  !lost && effects === 1 && owesOutput(message.kind) && outputs.length === 0 ? [`${name} acted, and its output was never published`] : [];
 
 const owesOutput = (kind: string): boolean => kind !== 'quiet' && kind !== 'alarm';
 

@@ -1,6 +1,7 @@
 /** `npm start` as a process of its own, to be stopped and killed like one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 
 export type LocalStack = {
   child: ChildProcess;
@@ -13,17 +14,18 @@ export type LocalStack = {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
 
-export const startLocalStack = (env: Record<string, string>): LocalStack => {
-  const child = spawn(process.execPath, ['infra/local/start.ts'], {
+export const startLocalStack = (env: Record<string, string>, cwd = process.cwd()): LocalStack => {
+  const child = spawn(process.execPath, [resolve('infra/local/start.ts')], {
+    cwd,
     env: { ...withoutStackSettings(process.env), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
   const exited = once(child, 'exit').then(([code]) => code as number | null);
-  const ready = new Promise<string>((resolve, reject) => {
+  const ready = new Promise<string>((fulfil, reject) => {
     const read = (chunk: Buffer) => {
       output += chunk.toString();
-      if (/\bready\b/i.test(output)) resolve(output);
+      if (/\bready\b/i.test(output)) fulfil(output);
     };
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);
