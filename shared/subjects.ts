@@ -76,6 +76,8 @@ export const subjects = {
   circuitClosed: 'circuit.<service>.closed',
   circuitHalfOpen: 'circuit.<service>.half-open',
   deadLetter: 'dlq.<subject...>',
+  maxDeliveries: '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.<stream>.<consumer>',
+  messageTerminated: '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.<stream>.<consumer>',
   agentMetric: 'metrics.agent.<agent_id>.<metric>',
   systemMetric: 'metrics.system.<component>.<metric>',
   healthCheck: 'health.check.<agent_id>',
@@ -100,6 +102,7 @@ export const subjects = {
   controlEscalationResolve: 'control.escalation.resolve',
   controlTasksShow: 'control.tasks.show',
   controlTasksCancel: 'control.tasks.cancel',
+  controlReconcilerRun: 'control.reconciler.run',
   controlBridgePause: 'control.bridge.pause',
 } as const;
 

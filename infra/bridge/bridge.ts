@@ -17,6 +17,7 @@ import { natsPublisher } from './nats-publisher.ts';
 import type { Invoker, Source } from './ports.ts';
 import { durableName } from './record.ts';
 import { requestSource } from './request-source.ts';
+import { startSchedules } from './schedules.ts';
 import { watchUnrouted } from './unrouted.ts';
 
 /** After an invocation and its last write, so long until the server delivers again. */
@@ -108,9 +109,11 @@ export const startBridge = async ({
   }
   const unwatch = await Promise.all(watched.map((stream) => watchUnrouted(stream, { nc, manager, publisher, metrics, log })));
   answerUnknownRequests(nc, manifest);
+  const stopSchedules = startSchedules({ functions: manifest.functions, publisher, clock: systemClock, log });
   await nc.flush();
 
   const drainAll = async (): Promise<void> => {
+    stopSchedules();
     await Promise.all([...dispatchers.map((dispatcher) => dispatcher.drain()), ...unwatch.map((stop) => stop())]);
     publisher.close();
     await nc.flush();

@@ -20,6 +20,7 @@ const MAX_HELD_BYTES = 256 * 1024 * 1024;
 /** Lambda takes 6 MB; the records' JSON around the payloads needs room. */
 const MAX_BATCH_BYTES = 5_000_000;
 const FLOOR_AGE_MS = 1000;
+const NO_FLOOR: Floor = { sequence: 0, asOf: new Date(0).toISOString() };
 const HOLD_MS = [100, 250, 500, 1000, 2000, 5000];
 /** The function that published a message says so, so that it does not receive its own output. */
 export const PUBLISHED_BY = 'X-Published-By';
@@ -55,12 +56,13 @@ type Tracked = {
   held: Held | undefined;
 };
 
-type Held = Queueable & { delivery: Delivery; tracked: Tracked | undefined };
+/** `consumer`: the identity that it was delivered under; a stream made anew has another. */
+type Held = Queueable & { delivery: Delivery; consumer: string; tracked: Tracked | undefined };
 
 type Attached = Queue & {
   binding: Binding;
   source: Source;
-  floor: { value: Floor; readAt: number; reading: Promise<void> | undefined };
+  floor: { consumer: string; value: Floor; readAt: number; reading: Promise<void> | undefined };
   /** By record id, oldest first. */
   unsettled: Map<string, Tracked>;
   /** The youngest message seen. */
@@ -122,7 +124,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     }
     // A delivery count above the attempts without a failure seen: it may be what kills whatever touches it.
     const alone = durable && record.deliveries > to.binding.retry.attempts && tracked?.failures === 0;
-    const held: Held = { delivery, tracked, key, bytes: delivery.bytes, queuedAt: clock.now(), alone };
+    const held: Held = { delivery, consumer: to.source.consumer, tracked, key, bytes: delivery.bytes, queuedAt: clock.now(), alone };
     if (tracked) tracked.held = held;
     if (to.binding.source.kind === 'core' && to.binding.source.fold) to.folding.set(key, held);
     to.heldCount++;
@@ -184,10 +186,11 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   // ---- invoking ------------------------------------------------------------------------------------------------------
 
   const refreshFloor = (of: Attached): Promise<void> => {
+    const { consumer } = of.source;
     of.floor.reading ??= of.source
       .readFloor()
       .then((value) => {
-        of.floor = { value, readAt: clock.now(), reading: undefined };
+        of.floor = { consumer, value, readAt: clock.now(), reading: undefined };
         for (const [id, tracked] of of.unsettled) {
           if (tracked.sequence > value.sequence) break;
           if (!tracked.held) of.unsettled.delete(id);
@@ -227,12 +230,13 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     await Promise.all(asked.map((one) => clock.now() - one.floor.readAt > FLOOR_AGE_MS && refreshFloor(one)));
     const deadline = clock.now() + fn.timeout;
     extend(of, batch, deadline + writeMargin);
+    const { consumer } = batch[0] as Held;
     const event: Batch = {
       eventSource: of.source.eventSource,
       binding: of.name,
-      consumer: of.source.consumer,
-      floor: of.floor.value,
-      ...(of.binding.alarms && { floors: Object.fromEntries(attached.map((other) => [other.source.consumer, other.floor.value])) }),
+      consumer,
+      floor: of.floor.consumer === consumer ? of.floor.value : NO_FLOOR,
+      ...(of.binding.alarms && { floors: Object.fromEntries(attached.map(({ floor }) => [floor.consumer, floor.value])) }),
       deadline: new Date(deadline).toISOString(),
       ...(settle && { settle: true as const }),
       Records: batch.map(({ delivery }) => delivery.record),
@@ -277,7 +281,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   const run = async (of: Attached, batch: Held[]): Promise<void> => {
     for (const held of batch) if (of.folding.get(held.key) === held) of.folding.delete(held.key);
     try {
-      await runBatch(of, batch);
+      for (const same of Map.groupBy(batch, ({ consumer }) => consumer).values()) await runBatch(of, same);
     } catch (error) {
       // A fault of the bridge itself: nothing was said of these messages, so they come again.
       log(`${of.name}: ${String(error)}`);
@@ -313,7 +317,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       if (failure) failed.push([held, failure]);
       else ack(of, held);
     }
-    if (failed.length > 0 && of.source.eventSource !== 'nats:jetstream') await unstoredFailed(of, failed);
+    if (failed.length > 0 && of.source.eventSource !== 'nats:jetstream') void unstoredFailed(of, failed);
     else for (const [held, failure] of failed) await recordFailed(of, held, failure);
   };
 
@@ -342,7 +346,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     const code = error instanceof InvokeError ? error.kind : 'function_error';
     const failureOf = ({ delivery }: Held): ItemFailure => ({ itemIdentifier: delivery.record.id, reason: { code, message: error.message } });
     if (of.source.eventSource !== 'nats:jetstream')
-      return unstoredFailed(
+      return void unstoredFailed(
         of,
         batch.map((held) => [held, failureOf(held)]),
       );
@@ -408,10 +412,14 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   /** Only a refusal says that nothing was done: a write that failed, or whose answer was lost, may land. */
   const mayHaveActed = (failure: ItemFailure): boolean => !failure.deadLetter;
 
-  /** What no stream holds is never decided again, but what it caused goes out all the same. */
+  /**
+   * What no stream holds is never decided again, but what it caused goes out all the same: it is asked for once nothing
+   * can land any more. The lane does not wait for it.
+   */
   const unstoredFailed = async (of: Attached, failed: [Held, ItemFailure][]): Promise<void> => {
     for (const [{ delivery }, failure] of failed) delivery.respond?.({ error: reasonOf(of, failure) });
     const batch = failed.filter(([, failure]) => mayHaveActed(failure)).map(([held]) => held);
+    if (batch.length > 0) await sleep(clock, fn.timeout + writeMargin);
     for (let n = 0; batch.length > 0 && n < of.binding.retry.attempts && !draining; n++) {
       if (n > 0) await sleep(clock, backoff(HOLD_MS, n));
       try {
@@ -427,11 +435,11 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
 
   const bury = async (of: Attached, held: Held, reason: ErrorBody): Promise<void> => {
     const { record } = held.delivery;
-    const [stream = ''] = of.source.consumer.split('@');
+    const [stream = ''] = held.consumer.split('@');
     const facts = {
       record,
       stream,
-      consumer: of.source.consumer,
+      consumer: held.consumer,
       functionName: fn.name,
       attempts: Math.max(held.tracked?.failures ?? 0, 1),
       firstAt: held.tracked?.firstAt ?? clock.now(),
@@ -564,7 +572,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         batching: { size: binding.batchSize, window: binding.batchWindow, bytes: MAX_BATCH_BYTES },
         binding,
         source,
-        floor: { value: { sequence: 0, asOf: new Date(0).toISOString() }, readAt: -Infinity, reading: undefined },
+        floor: { consumer: source.consumer, value: NO_FLOOR, readAt: -Infinity, reading: undefined },
         unsettled: new Map(),
         newest: { sequence: 0, timestamp: '' },
         heldCount: 0,

@@ -36,6 +36,8 @@ export type FunctionEntry = {
   /** Receives what it published itself, too. */
   own: boolean;
   bindings: Binding[];
+  /** Alarms of the entity `<name>#main` at a fixed rate, ms. */
+  schedules?: { name: string; every: number }[];
 };
 
 export type Manifest = { functions: FunctionEntry[] };

@@ -16,7 +16,7 @@ const seconds = z.number().int().min(1).max(900);
 const filter = z.string().regex(/^[^\s.]+(\.[^\s.]+)*$/, 'is not a subject filter: tokens divided by dots');
 const filters = z.union([filter, z.array(filter).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]));
 
-/** One `nats` event. Exactly one of `stream`, `core` and `request` says where its messages come from. */
+/** One `nats` event. Exactly one of `stream`, `core`, `request` and `schedule` says where its messages come from. */
 export const natsEventSchema = z
   .strictObject({
     name: z
@@ -27,6 +27,8 @@ export const natsEventSchema = z
     subjects: filters.optional(),
     core: filters.optional(),
     request: filters.optional(),
+    /** s: an alarm of the entity `<name>#main` at this rate. */
+    schedule: z.number().int().min(1).max(86_400).optional(),
     fold: z.literal('latest').optional(),
     batchSize: z.number().int().min(1).max(10_000).default(100),
     batchWindow: z.number().int().min(0).max(300_000).default(0),
@@ -45,8 +47,9 @@ export const natsEventSchema = z
   .check((context) => {
     const event = context.value;
     const say = (message: string, path: string) => context.issues.push({ code: 'custom', message, path: [path], input: event });
-    const kinds = (['stream', 'core', 'request'] as const).filter((kind) => event[kind] !== undefined);
-    if (kinds.length !== 1) say(`needs exactly one of stream, core and request, has ${kinds.join(' and ') || 'none'}`, 'stream');
+    const kinds = (['stream', 'core', 'request', 'schedule'] as const).filter((kind) => event[kind] !== undefined);
+    if (kinds.length !== 1) say(`needs exactly one of stream, core, request and schedule, has ${kinds.join(' and ') || 'none'}`, 'stream');
+    if (event.schedule !== undefined && !event.name) say('is needed with schedule: the kind of the entity that is woken', 'name');
     if (event.stream !== undefined && !event.subjects) say('is needed with stream: which of its subjects', 'subjects');
     if (event.stream === undefined && event.subjects) say('goes with stream only', 'subjects');
     if (event.fold && !event.core) say('goes with core only', 'fold');
@@ -117,7 +120,7 @@ export const parseManifest = (text: string, path: string): Manifest => {
   const mistakes: string[] = [];
   const entries = Object.entries(functions).map(([name, fn]): FunctionEntry => {
     const events = fn.events.flatMap(({ nats }) => nats ?? []);
-    const bindings = events.map((event) => toBinding(name, event));
+    const bindings = events.filter((event) => event.schedule === undefined).map((event) => toBinding(name, event));
     const names = bindings.map((binding) => binding.name);
     const twice = names.find((binding, n) => names.indexOf(binding) !== n);
     if (twice) mistakes.push(`functions.${name}: two nats events are named ${twice.slice(name.length + 1)}: give each a name of its own`);
@@ -131,6 +134,7 @@ export const parseManifest = (text: string, path: string): Manifest => {
       publishes: [...new Set(events.flatMap((event) => event.publishes ?? []))],
       own: events.some((event) => event.own),
       bindings,
+      schedules: events.flatMap(({ name = '', schedule }) => (schedule === undefined ? [] : [{ name, every: schedule * 1000 }])),
     };
   });
   if (mistakes.length > 0) throw new ManifestError(`${path} is wrong: ${mistakes.join('; ')}`);

@@ -14,6 +14,9 @@ export const connectTo = async (url: string, name: string): Promise<NatsConnecti
     maxReconnectAttempts: -1,
     ...(pass ? { user, pass } : user && { token: user }),
   }).catch((cause: Error) => {
-    throw new Error(`the NATS server at ${hosts.join(', ')} cannot be used (${cause.message}): start it, or correct NATS_URL or NATS_PORT`, { cause });
+    throw new Error(
+      `the NATS server at ${hosts.join(', ')} cannot be used (${cause.message}): start it, or correct NATS_URL or NATS_PORT`,
+      { cause },
+    );
   });
 };

@@ -34,7 +34,7 @@ child=$!
   tries=0
   while [ $tries -lt 20 ] && kill -0 $child; do sleep 0.1; tries=$((tries + 1)); done
   kill -KILL $child
-) 2>/dev/null &
+) 2>/dev/null 3<&- &
 guard=$!
 wait $child
 code=$?

@@ -43,7 +43,7 @@ export const streamDifference = (standing: StreamInfo, wanted: StreamSpec): Stre
       refusals.push(`${step}, and a server cannot change that: save what it holds, then delete the stream`);
       continue;
     }
-    const lost = typeof value === 'number' && isTighter(value, Number(now)) ? loss(key, value, standing) : undefined;
+    const lost = typeof value === 'number' && isTighter(value, Number(now ?? 0)) ? loss(key, value, standing) : undefined;
     if (lost) refusals.push(`${step}, but ${lost}, which would be deleted: purge it or raise the limit`);
     else changes[key] = value;
   }

@@ -3,7 +3,7 @@
  *
  * A record is named by sequence and timestamp, because a stream that lost its tail uses sequences again.
  */
-import type { Floor } from '#shared/contract.ts';
+import type { BatchRecord, Floor } from '#shared/contract.ts';
 
 /** Sequence and timestamp (epoch ms) of a record. */
 export type Position = { sequence: number; timestamp: number };
@@ -14,15 +14,18 @@ export type Applied = {
   above: ([number, number] | [number, number, 1])[];
 };
 
-export const nothingApplied: Applied = { floor: { sequence: 0, asOf: 0 }, above: [] };
+export const positionOf = (record: BatchRecord): Position => ({ sequence: record.sequence, timestamp: Date.parse(record.timestamp) });
 
 export const parseFloor = (floor: Floor): Applied['floor'] => ({ sequence: floor.sequence, asOf: Date.parse(floor.asOf) });
 
 export const isPassed = (floor: Applied['floor'], at: Position): boolean => at.sequence <= floor.sequence && at.timestamp <= floor.asOf;
 
-export const find = (applied: Applied, at: Position): 'applied' | 'tombstone' | 'unknown' => {
-  for (const [sequence, timestamp, tombstone] of applied.above)
+/** What is new is looked for in vain, so most of all: from the end, where records are about as new. */
+export const find = ({ above }: Applied, at: Position): 'applied' | 'tombstone' | 'unknown' => {
+  for (let n = above.length - 1; n >= 0; n--) {
+    const [sequence, timestamp, tombstone] = above[n] as [number, number, 1?];
     if (sequence === at.sequence && timestamp === at.timestamp) return tombstone ? 'tombstone' : 'applied';
+  }
   return 'unknown';
 };
 
@@ -36,7 +39,7 @@ export const raiseFloor = (applied: Applied, floor: Applied['floor']): Applied =
   return { floor, above: applied.above.filter(([sequence, timestamp]) => !isPassed(floor, { sequence, timestamp })) };
 };
 
-export const record = (applied: Applied, at: Position, tombstone: boolean): Applied => ({
-  floor: applied.floor,
-  above: [...applied.above, tombstone ? [at.sequence, at.timestamp, 1] : [at.sequence, at.timestamp]],
-});
+/** In place: a batch may record thousands. */
+export const record = (applied: Applied, at: Position, tombstone: boolean): void => {
+  applied.above.push(tombstone ? [at.sequence, at.timestamp, 1] : [at.sequence, at.timestamp]);
+};

@@ -1,5 +1,5 @@
 /** Reads entities and their children as their kinds describe them, whoever owns them. What a function reads it does not write. */
-import { type AnyKind, type Kind, keyOf } from './entity.ts';
+import { type AnyKind, type EntityKey, type Kind, keyOf } from './entity.ts';
 import type { Store } from './store.ts';
 import { readState } from './working.ts';
 
@@ -12,9 +12,11 @@ export type Reader = {
   lookup(kind: AnyKind, value: string, page?: Page): Promise<string[]>;
   /** Data of an entity's children by name, consistent. */
   children(kind: AnyKind, id: string, prefix: string, page?: Page): Promise<Map<string, unknown>>;
+  /** Keys of all functions' entities that the sweep should have looked at before a time (epoch ms), oldest first, eventually consistent. */
+  overdue(before: number, limit: number): Promise<EntityKey[]>;
 };
 
-export const readerOf = (store: Pick<Store, 'load' | 'lookup' | 'children'>): Reader => ({
+export const readerOf = (store: Pick<Store, 'load' | 'lookup' | 'children' | 'overdue'>): Reader => ({
   load: async <State>(kind: Kind<State>, ids: readonly string[]) => {
     const items = await store.load([...new Set(ids)].map((id) => keyOf(kind.kind, id)));
     const states = new Map<string, State>();
@@ -39,6 +41,7 @@ export const readerOf = (store: Pick<Store, 'load' | 'lookup' | 'children'>): Re
     const stored = await store.children(keyOf(kind.kind, id), prefix, page);
     return new Map(stored.map(({ name, data }) => [name, data]));
   },
+  overdue: store.overdue,
 });
 
 const idOf = (key: string): string => key.slice(key.indexOf('#') + 1);

@@ -28,7 +28,7 @@ export type Item = {
   applied: Record<string, Applied>;
   /** By record id. */
   outbox: Record<string, OutboxEntry>;
-  /** The invocation that wrote this version: its own retry of a write that landed is not a conflict. */
+  /** The invocations that wrote this version and the two before it, newest first: its own retry of a write that landed is not a conflict. */
   nonce: string;
   /** Epoch ms from which the sweep looks at it: the alarm is overdue or the outbox is old. */
   sweepAt?: number;

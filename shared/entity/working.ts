@@ -1,7 +1,7 @@
 /** An entity while a batch is decided: what was loaded, what it is by now, and what waits for its write. */
 import { type Applied, isPassed, type Position, raiseFloor, record } from './applied.ts';
 import type { AnyKind, EntityKey } from './entity.ts';
-import { confirmedRecords, partNames } from './outbox.ts';
+import { confirmedRecords, type Owed, partNames } from './outbox.ts';
 import type { Item, OutboxEntry, StoredChild } from './store.ts';
 
 export type Working = {
@@ -11,6 +11,7 @@ export type Working = {
   version: number;
   state: unknown;
   wakeAt: number | null | undefined;
+  nonce: string;
   applied: Record<string, Applied>;
   outbox: Record<string, OutboxEntry>;
   /** Bytes of outputs added to the item in this batch. */
@@ -25,6 +26,9 @@ export type Working = {
   drop: Set<string>;
   /** All that must be written together with it, itself included. */
   group: Working[];
+  /** Outputs of records that are kept in parts, by record id. */
+  parts: Map<string, Owed[]>;
+  /** Loaded when a decision asks for them. */
   children?: Map<string, unknown>;
 };
 
@@ -60,6 +64,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     version: item?.version ?? 0,
     state: item === undefined ? undefined : readState(kind, item),
     wakeAt: item?.wakeAt,
+    nonce: item?.nonce ?? '',
     applied: { ...item?.applied },
     outbox: { ...item?.outbox },
     outboxBytes: 0,
@@ -69,6 +74,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     put: new Map(),
     drop: new Set(),
     group: [],
+    parts: new Map(),
   };
   working.group.push(working);
   return working;
@@ -85,8 +91,9 @@ export const seeFloor = (working: Working, consumer: string, floor: Applied['flo
 };
 
 export const markApplied = (working: Working, consumer: string, floor: Applied['floor'], at: Position, tombstone = false): void => {
-  const applied = working.applied[consumer] ?? { floor, above: [] };
-  if (!isPassed(applied.floor, at)) working.applied[consumer] = record(applied, at, tombstone);
+  working.applied[consumer] ??= { floor, above: [] };
+  const applied = working.applied[consumer];
+  if (!isPassed(applied.floor, at)) record(applied, at, tombstone);
 };
 
 /** Joins two groups: from now on one transaction writes both. */
@@ -96,7 +103,7 @@ export const join = (a: Working, b: Working): void => {
   for (const working of joined) working.group = joined;
 };
 
-export const toItem = (working: Working, nonce: string, now: number): Item => {
+export const toItem = (working: Working, invocation: string, now: number): Item => {
   const owes = Object.keys(working.outbox).length > 0;
   const owedAt = owes ? now + SWEEP_GRACE_MS : Infinity;
   const alarmAt = working.wakeAt == null ? Infinity : Math.max(working.wakeAt, now) + SWEEP_GRACE_MS;
@@ -111,7 +118,7 @@ export const toItem = (working: Working, nonce: string, now: number): Item => {
     state: working.state ?? null,
     applied: working.applied,
     outbox: working.outbox,
-    nonce,
+    nonce: [invocation, ...working.nonce.split(' ').slice(0, 2)].join(' ').trim(),
     ...(working.wakeAt !== undefined && { wakeAt: working.wakeAt }),
     ...(Number.isFinite(sweepAt) && { sweepAt }),
     ...(expiresAt !== undefined && { expiresAt }),

@@ -4,8 +4,8 @@
  */
 import type { MiddlewareObj } from '@middy/core';
 import type { Answer, Batch, BatchRecord, ItemFailure } from '#shared/contract.ts';
-import type { Work } from '#shared/entity/engine.ts';
 import { type Alarm, type AnySpec, keyOf } from '#shared/entity/entity.ts';
+import type { Work } from '#shared/entity/run.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
 import { readMessage } from '#shared/messages/read.ts';
 import { isToken } from '#shared/subjects.ts';

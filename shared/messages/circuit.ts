@@ -9,6 +9,8 @@ const reportBody = z.looseObject({
   service: id,
   outcome: z.enum(['success', 'failure', 'slow']),
   duration_ms: z.number().min(0).optional(),
+  /** Of the circuit when the call was made: a report of another epoch is late. Absent: it is taken for one of now. */
+  epoch: count.optional(),
 });
 export type CircuitReport = z.infer<typeof reportBody>;
 

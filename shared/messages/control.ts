@@ -5,8 +5,6 @@ import { atLeastOne, count, id, time } from './fields.ts';
 import { defineMessage } from './message.ts';
 import { orEmpty } from './opaque.ts';
 
-const nothing = z.looseObject({});
-
 const pageBody = z.looseObject({ request_id: id, page: count });
 export type GatherPage = z.infer<typeof pageBody>;
 
@@ -17,21 +15,35 @@ export const controlGatherPage = defineMessage({
   body: pageBody,
 });
 
+const letterStatus = z.enum(['open', 'replayed', 'discarded']);
+
 /** Which dead letters: all conditions that are there hold. */
-const deadLetterFilter = z.looseObject({
-  subject: z.string().optional(),
-  reason: z.string().optional(),
+const filterFields = {
+  id: id.optional(),
+  group: id.optional(),
+  /** The original subject, or a NATS filter. */
+  subject: z.string().min(1).optional(),
+  /** The code of the reason. */
+  reason: z.string().min(1).optional(),
   since: time.optional(),
   until: time.optional(),
+  status: letterStatus.optional(),
+};
+
+const listBody = z.looseObject({
+  ...filterFields,
+  view: z.enum(['letters', 'groups', 'operations']).optional(),
   limit: atLeastOne.optional(),
+  /** The `after` of the page before. */
+  after: z.string().optional(),
 });
-export type DeadLetterFilter = z.infer<typeof deadLetterFilter>;
+export type DeadLetterList = z.infer<typeof listBody>;
 
 export const controlDlqList = defineMessage({
   name: 'controlDlqList',
   subject: subjects.controlDlqList,
   by: 'request',
-  body: deadLetterFilter,
+  body: listBody,
   raw: orEmpty,
 });
 
@@ -39,28 +51,56 @@ export const controlDlqShow = defineMessage({
   name: 'controlDlqShow',
   subject: subjects.controlDlqShow,
   by: 'request',
-  body: z.looseObject({ id: z.string().min(1) }),
+  /** Of a letter, a group or an operation. */
+  body: z.looseObject({ id }),
 });
+
+const CONDITIONS = Object.keys(filterFields);
+
+/** `by` may come as the header X-Agent-ID. */
+const operationBody = z
+  .looseObject({
+    ...filterFields,
+    by: z.string({ error: 'must say who asks, here or in the header X-Agent-ID' }).min(1),
+    /** Every dead letter there is: instead of a condition. */
+    all: z.literal(true).optional(),
+    /** At most so many letters. */
+    limit: atLeastOne.optional(),
+  })
+  .refine((body) => body.all || CONDITIONS.some((name) => body[name] !== undefined), {
+    error: `must have a condition (${CONDITIONS.join(', ')}), or "all": true for every dead letter`,
+  });
+export type DeadLetterOperation = z.infer<typeof operationBody>;
 
 export const controlDlqReplay = defineMessage({
   name: 'controlDlqReplay',
   subject: subjects.controlDlqReplay,
   by: 'request',
-  body: deadLetterFilter,
+  body: operationBody,
+  fromHeaders: { by: 'X-Agent-ID' },
 });
 
 export const controlDlqDiscard = defineMessage({
   name: 'controlDlqDiscard',
   subject: subjects.controlDlqDiscard,
   by: 'request',
-  body: deadLetterFilter,
+  body: operationBody,
+  fromHeaders: { by: 'X-Agent-ID' },
+});
+
+export const controlReconcilerRun = defineMessage({
+  name: 'controlReconcilerRun',
+  subject: subjects.controlReconcilerRun,
+  by: 'request',
+  body: nothing,
+  raw: orEmpty,
 });
 
 export const controlCircuitList = defineMessage({
   name: 'controlCircuitList',
   subject: subjects.controlCircuitList,
   by: 'request',
-  body: nothing,
+  body: z.looseObject({ state: circuitState.optional(), after: id.optional(), limit: atLeastOne.optional() }),
   raw: orEmpty,
 });
 
@@ -68,21 +108,21 @@ export const controlCircuitForce = defineMessage({
   name: 'controlCircuitForce',
   subject: subjects.controlCircuitForce,
   by: 'request',
-  body: z.looseObject({ service: id, state: z.enum(['open', 'closed', 'half_open']) }),
+  body: z.looseObject({ service: id, state: circuitState, ...who }),
 });
 
 export const controlCircuitReset = defineMessage({
   name: 'controlCircuitReset',
   subject: subjects.controlCircuitReset,
   by: 'request',
-  body: z.looseObject({ service: id }),
+  body: z.looseObject({ service: id, ...who }),
 });
 
 export const controlEscalationList = defineMessage({
   name: 'controlEscalationList',
   subject: subjects.controlEscalationList,
   by: 'request',
-  body: nothing,
+  body: z.looseObject({ after: id.optional(), limit: atLeastOne.optional() }),
   raw: orEmpty,
 });
 

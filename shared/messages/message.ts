@@ -17,6 +17,7 @@ export type CarriedBy =
   | 'ALERTS'
   | 'CIRCUITS'
   | 'DEAD_LETTERS'
+  | 'ADVISORIES'
   | 'core'
   | 'request';
 

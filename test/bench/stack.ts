@@ -42,6 +42,7 @@ const manifestOf = (name: string): Manifest => ({
       environment: {},
       publishes: [],
       own: false,
+      schedules: [],
       bindings: [
         {
           name: `${name}.health`,
@@ -102,6 +103,8 @@ export const stack: Bench = {
         const ms = performance.now() - started;
         await bridge.drain(5000);
         await manager.consumers.delete(STREAM, `${fn}_health`);
+        // Every round pays for the watch of unrouted messages, as a stream that is new does.
+        await manager.consumers.delete(STREAM, 'unrouted');
         return { ms, writes };
       };
       const bare = (round: number) =>

@@ -7,14 +7,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { spawnGuarded } from '#infra/local/guarded-child.ts';
 
 const PATIENCE = { timeout: 5000 };
-/** A program that says who it is and then waits. */
-const waits = 'echo $$; exec sleep 1000';
+/** A program that says which guard it has and then waits. */
+const waits = 'echo $PPID; exec sleep 1000';
 /** One that does not listen to SIGTERM. */
-const deaf = 'trap "" TERM; echo $$; while :; do sleep 0.1; done';
+const deaf = 'trap "" TERM; echo $PPID; while :; do sleep 0.1; done';
 
-const isAlive = (pid: number): boolean => {
+/** Whether anything is left of a guard, its program and its helpers: they are one process group. */
+const isAlive = (guard: number): boolean => {
   try {
-    process.kill(pid, 0);
+    process.kill(-guard, 0);
     return true;
   } catch {
     return false;
@@ -33,7 +34,7 @@ describe('a guarded child', () => {
 
   const start = (script: string) => spawnGuarded({ command: 'sh', args: ['-c', script], logFile });
   const printed = () => readFile(logFile, 'utf8').catch(() => '');
-  const pid = async (): Promise<number> => {
+  const guard = async (): Promise<number> => {
     await expect.poll(printed, PATIENCE).toMatch(/^\d+\n/);
     return Number(await printed());
   };
@@ -52,10 +53,11 @@ describe('a guarded child', () => {
     ['with SIGKILL where it does not listen', deaf, 137],
   ])('is stopped %s', async (_, script, code) => {
     const child = start(script);
-    const program = await pid();
+    const group = await guard();
+    expect(isAlive(group)).toBe(true);
     await child.stop();
-    expect(isAlive(program)).toBe(false);
     expect(await child.exited).toBe(code);
+    await expect.poll(() => isAlive(group), PATIENCE).toBe(false);
   });
 
   it('can be stopped again, and after it has ended', async () => {
@@ -73,22 +75,10 @@ describe('a guarded child', () => {
     const module = new URL('../../infra/local/guarded-child.ts', import.meta.url).href;
     const code = `import { spawnGuarded } from '${module}'; spawnGuarded(${JSON.stringify({ command: 'sh', args: ['-c', script], logFile })}); setInterval(() => {}, 1000);`;
     const parent: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'ignore' });
-    const program = await pid();
-    const family = await group(program);
+    const group = await guard();
+    expect(isAlive(group)).toBe(true);
     parent.kill('SIGKILL');
     await once(parent, 'exit');
-    await expect.poll(async () => (await group(program)).length, PATIENCE).toBe(0);
-    expect(family.length).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => isAlive(group), PATIENCE).toBe(false);
   });
 });
-
-/** All processes of the guard's group, which the program is in. */
-const group = async (program: number): Promise<string[]> => {
-  const ps = spawn('ps', ['-eo', 'pid=,pgid=']);
-  const chunks = await ps.stdout.toArray();
-  const rows = Buffer.concat(chunks).toString().trim().split('\n').map((row) => row.trim().split(/\s+/));
-  const leader = rows.find(([pid]) => pid === String(program))?.[1] ?? leaders.get(program);
-  if (leader) leaders.set(program, leader);
-  return rows.flatMap(([pid, pgid]) => (pgid === leader ? [pid as string] : []));
-};
-const leaders = new Map<number, string>();

@@ -46,7 +46,7 @@ describe('the streams of the product', () => {
   });
 
   it('get back what somebody changed', async () => {
-    await manager.streams.update('ALERTS', { max_age: nanos(60_000), subjects: ['alerts.>'] });
+    await manager.streams.update('ALERTS', { max_age: nanos(3_600_000), subjects: ['alerts.>'] });
     const applied = await applyStreams(manager, wanted, log);
     expect(applied.updated).toEqual(['ALERTS']);
     expect(log).toHaveBeenLastCalledWith('the stream ALERTS was changed: subjects, max_age');
@@ -76,9 +76,11 @@ describe('the streams of the product', () => {
     };
     await schedule(3_600_000);
     await schedule(10);
-    await expect.poll(async () => (await manager.streams.info('TIMERS', { subjects_filter: '>' })).state.subjects).toEqual({
-      'timers.due.f.agent.a1': 1,
-    });
+    await expect
+      .poll(async () => (await manager.streams.info('TIMERS', { subjects_filter: '>' })).state.subjects)
+      .toEqual({
+        'timers.due.f.agent.a1': 1,
+      });
   });
 
   it('refuse queued work past the limit of a subject instead of losing the oldest', async () => {
@@ -90,7 +92,9 @@ describe('the streams of the product', () => {
   });
 
   it('are not touched at all when one of them cannot become what is wanted', async () => {
-    const specs = wanted.map((spec): StreamSpec => (spec.name === 'COORDINATION' ? { ...spec, storage: 'memory' } : { ...spec, description: 'x' }));
+    const specs = wanted.map(
+      (spec): StreamSpec => (spec.name === 'COORDINATION' ? { ...spec, storage: 'memory' } : { ...spec, description: 'x' }),
+    );
     await expect(applyStreams(manager, specs, log)).rejects.toThrow(/^the stream COORDINATION has storage "file", "memory" is wanted/);
     expect((await config('ALERTS')).description).toBeUndefined();
   });

@@ -1,6 +1,7 @@
 /** Where outputs and dead letters go: a stream that knows a message id again for two minutes, and a publisher that may fail. */
-import type { Timer } from '#shared/contract.ts';
+
 import { type Outgoing, PublishError, type Publisher } from '#infra/bridge/ports.ts';
+import type { Timer } from '#shared/contract.ts';
 import { type Bed, pause } from './bed.ts';
 import type { Schedules } from './schedules.ts';
 
@@ -17,7 +18,8 @@ export const createBus = (bed: Bed, schedules: Schedules) => {
   const land = ({ subject, data, messageId }: Outgoing) => {
     const text = typeof data === 'string' ? data : Buffer.from(data).toString();
     const first = received.get(messageId);
-    if (first && first.data !== text) conflicts.push(`${messageId} was published with two contents: ${first.data.slice(0, 80)} and ${text.slice(0, 80)}`);
+    if (first && first.data !== text)
+      conflicts.push(`${messageId} was published with two contents: ${first.data.slice(0, 80)} and ${text.slice(0, 80)}`);
     const stored = bed.time.now() - (seenAt.get(messageId) ?? -Infinity) > DEDUPLICATION_MS;
     if (stored) seenAt.set(messageId, bed.time.now());
     if (!first) received.set(messageId, { subject, data: text });
@@ -27,7 +29,7 @@ export const createBus = (bed: Bed, schedules: Schedules) => {
   const publish = async (messages: readonly Outgoing[]) => {
     await pause(bed, bed.random.between(1, 5));
     const slow = bed.spoilt('a publish is slow');
-    if (slow !== undefined) await pause(bed, slow * 3000);
+    if (slow !== undefined) await pause(bed, Math.round(slow * 3000));
     const fails = bed.spoilt('a publish fails');
     const landing = fails === undefined ? messages : messages.slice(0, Math.floor(fails * messages.length));
     for (const message of landing) land(message);
@@ -37,7 +39,7 @@ export const createBus = (bed: Bed, schedules: Schedules) => {
 
   const setTimers = async (_name: string, timers: readonly Timer[]) => {
     const late = bed.spoilt('an alarm is set late');
-    await pause(bed, bed.random.between(1, 5) + (late ?? 0) * 3000);
+    await pause(bed, bed.random.between(1, 5) + Math.round((late ?? 0) * 3000));
     if (bed.spoilt('an alarm cannot be set') !== undefined) throw new PublishError('no answer', true);
     for (const timer of timers) schedules.set(timer);
     await pause(bed, bed.random.between(1, 5));

@@ -73,7 +73,12 @@ const ring = (before: Counter | undefined, id: string, now: number): Decision<Co
   const alarm = before?.alarm;
   if (!before || !alarm || now < alarm.due) return { outcome: 'done', wakeAt: alarm?.due ?? null };
   const rung = before.rung + alarm.digit;
-  return { outcome: 'done', state: { ...before, rung, alarm: null }, wakeAt: null, publish: [{ subject: `out.${id}`, body: { by: alarm.digit, rung } }] };
+  return {
+    outcome: 'done',
+    state: { ...before, rung, alarm: null },
+    wakeAt: null,
+    publish: [{ subject: `out.${id}`, body: { by: alarm.digit, rung } }],
+  };
 };
 
 export const counterSpec = (beforeDecide: () => void) =>

@@ -2,11 +2,12 @@
  * Where functions run, as Lambda runs them: a container takes one invocation at a time, and is thrown away when it
  * crashes. What its last invocation asked of the table may land all the same.
  */
-import { createFunction } from '#shared/function/create-function.ts';
-import type { Runtime } from '#shared/function/runtime.ts';
+
+import { InvokeError, type Invoker } from '#infra/bridge/ports.ts';
 import type { Batch } from '#shared/contract.ts';
 import type { Store } from '#shared/entity/store.ts';
-import { InvokeError, type Invoker } from '#infra/bridge/ports.ts';
+import { createFunction } from '#shared/function/create-function.ts';
+import type { Runtime } from '#shared/function/runtime.ts';
 import { type Bed, later, pause } from './bed.ts';
 import { counterSpec, FUNCTION } from './counter.ts';
 import { type MemoryTable, memoryStore, type Operation } from './memory-store.ts';
@@ -56,7 +57,7 @@ export const createHost = (bed: Bed, options: HostOptions) => {
         if (bed.random() < 0.5) await never();
       }
       const late = isWrite ? bed.spoilt('a write is slow') : undefined;
-      await pause(bed, bed.random.between(1, 6) + (operation.kind === 'load' ? invocation.slow : 0) + (late ?? 0) * 300);
+      await pause(bed, bed.random.between(1, 6) + (operation.kind === 'load' ? invocation.slow : 0) + Math.round((late ?? 0) * 300));
       if (bed.spoilt(isWrite ? 'a write fails' : 'a read fails') !== undefined) throw new Error('the table is busy');
       return;
     }
@@ -101,16 +102,21 @@ export const createHost = (bed: Bed, options: HostOptions) => {
     const crash = bed.spoilt('the function crashes');
     if (crash !== undefined) invocation.diesAt = 1 + Math.floor(crash * 2.5);
     const slow = bed.spoilt('the function is slow');
-    if (slow !== undefined) invocation.slow = 200 + slow * 2500;
+    if (slow !== undefined) invocation.slow = 200 + Math.round(slow * 2500);
     const what = batch.Records.map(({ sequence }) => sequence).join(' ');
-    bed.log(() => `invocation ${number}${batch.settle ? ' settles' : ''}: ${batch.binding} ${what}, floor ${batch.floor.sequence}${slow === undefined ? '' : ', slow'}`);
+    bed.log(
+      () =>
+        `invocation ${number}${batch.settle ? ' settles' : ''}: ${batch.binding} ${what}, floor ${batch.floor.sequence}${slow === undefined ? '' : ', slow'}`,
+    );
     running++;
     const died = new Promise<never>((_, reject) => {
       invocation.die = () => later(bed, 2, () => reject(new InvokeError('function_error', 'the process ended')));
     });
     try {
       const answer = await Promise.race([container.handle({ ...batch }, { awsRequestId: `invocation-${number}` }), died]);
-      bed.log(() => `invocation ${number} answers ${JSON.stringify(answer, (key, value) => (key === 'data' ? value.slice(0, 50) : value))}`);
+      bed.log(
+        () => `invocation ${number} answers ${JSON.stringify(answer, (key, value) => (key === 'data' ? value.slice(0, 50) : value))}`,
+      );
       idle.push(container);
       return answer;
     } finally {

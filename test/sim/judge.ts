@@ -2,8 +2,10 @@
  * What the protocol promises, held against what a run left behind: once when everything has drained, and, where records
  * came without a stream or were lost with one, once more after the sweep, which brings what those still owe.
  *
- * Not promised, so not judged (protocol, "What stays"): a lone no-op that comes again after its consumer lost its state
- * may act then.
+ * Not promised, so not judged:
+ * - a lone no-op that comes again after its consumer lost its state may act then (protocol, "What stays");
+ * - outputs of a record that acted and was lost with the tail of its stream before it was acked: once its sequence is used
+ *   again, the floor passes it, and nobody can tell that from an ack.
  */
 import type { Counter, Said } from './counter.ts';
 import type { Published, World } from './simulate.ts';
@@ -20,7 +22,8 @@ export const judge = (world: World, { swept }: { swept: boolean }): string[] => 
     const item = world.items.get(key);
     const state = item?.state as Counter | null | undefined;
     const seen = outputsOf(world, key);
-    for (const one of all) violations.push(...judgeMessage(world, key, one, { state, seen, swept, isDead: one.id !== undefined && dead.has(one.id) }));
+    for (const one of all)
+      violations.push(...judgeMessage(world, key, one, { state, seen, swept, isDead: one.id !== undefined && dead.has(one.id) }));
     violations.push(...judgeOrder(key, state, seen));
     const comesAgain = all.every(({ lost, message }) => !lost && message.via === 'stream');
     if (state?.alarm && (comesAgain || swept)) violations.push(`the alarm of ${key} is lost: it was due at ${state.alarm.due}`);
@@ -43,7 +46,9 @@ const deadRecords = ({ bus }: World): Set<string> => {
 };
 
 const outputsOf = ({ bus }: World, key: string): Seen[] =>
-  [...bus.received].filter(([, { subject }]) => subject === `out.${key}`).map(([messageId, { data }]) => ({ messageId, said: JSON.parse(data) }));
+  [...bus.received]
+    .filter(([, { subject }]) => subject === `out.${key}`)
+    .map(([messageId, { data }]) => ({ messageId, said: JSON.parse(data) }));
 
 const timesIn = (sum: number, digit: number): number => Math.floor(sum / digit) % 4;
 /** Every digit to base four is 0 or 1. */
@@ -65,7 +70,8 @@ const judgeMessage = (world: World, key: string, one: Published, { state, seen, 
   if (message.kind === 'both' && timesIn((world.items.get(one.other)?.state as Counter | null)?.side ?? 0, digit) !== effects)
     say('changed one entity without the other');
   const comesAgain = !lost && message.via === 'stream';
-  if (effects === 1 && owesOutput(message.kind) && outputs.length === 0 && (comesAgain || swept)) say('acted, and its output was never published');
+  const owes = owesOutput(message.kind) && (comesAgain || (swept && lost !== 'with the tail'));
+  if (effects === 1 && owes && outputs.length === 0) say('acted, and its output was never published');
   if (!comesAgain) return violations;
   if (one.settledAt === undefined) say('was never settled');
   if (effects === 0 && !isDead && message.kind !== 'gated') say('never acted and is no dead letter');
@@ -83,7 +89,8 @@ const judgeOrder = (key: string, state: Counter | null | undefined, seen: Seen[]
     const told = seen.flatMap(({ said }) => said[field] ?? []).sort((a, b) => a - b);
     for (const [n, sum] of [...told, state?.[field] ?? 0].entries()) {
       const before = told[n - 1] ?? 0;
-      if ((before & sum) !== before) violations.push(`${key}: the ${field} ${before.toString(4)} is not part of the later ${sum.toString(4)}`);
+      if ((before & sum) !== before)
+        violations.push(`${key}: the ${field} ${before.toString(4)} is not part of the later ${sum.toString(4)}`);
     }
   }
   return violations;

@@ -2,13 +2,13 @@
 import type { Plan } from './plan.ts';
 import { type Attack, type Report, simulate } from './simulate.ts';
 
-const without = <T>(list: readonly T[], n: number): T[] => list.filter((_, index) => index !== n);
+const without = (plan: Plan, part: 'faults' | 'messages', n: number): Plan => ({ ...plan, [part]: plan[part].toSpliced(n, 1) });
 
 export const shrink = async (plan: Plan, attack: Attack = {}): Promise<Plan> => {
   const fails = async (smaller: Plan) => (await simulate(smaller, { attack })).violations.length > 0;
   for (const part of ['faults', 'messages'] as const)
     for (let n = plan[part].length - 1; n >= 0; n--) {
-      const smaller: Plan = { ...plan, [part]: without(plan[part], n) };
+      const smaller = without(plan, part, n);
       if (await fails(smaller)) return shrink(smaller, attack);
     }
   return plan;

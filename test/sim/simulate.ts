@@ -2,13 +2,14 @@
  * One run: the plan's messages and faults against the real engine and the real dispatcher, then calm until everything has
  * drained, then the judgement.
  */
-import type { EntityKey } from '#shared/entity/entity.ts';
-import type { Item, Store } from '#shared/entity/store.ts';
-import { SWEEP_GRACE_MS } from '#shared/entity/working.ts';
+
 import { createDispatcher, type DispatcherOptions } from '#infra/bridge/dispatcher.ts';
 import type { Binding } from '#infra/bridge/manifest.ts';
 import type { Invoker, Publisher, Source } from '#infra/bridge/ports.ts';
 import { unstoredSource } from '#infra/bridge/unstored-source.ts';
+import type { EntityKey } from '#shared/entity/entity.ts';
+import type { Item, Store } from '#shared/entity/store.ts';
+import { SWEEP_GRACE_MS } from '#shared/entity/working.ts';
 import { aBinding, aFunction, noMetrics } from '#test/support/fake-ports.ts';
 import { type Bed, later, whileAlive } from './bed.ts';
 import { type Bus, createBus } from './bus.ts';
@@ -16,7 +17,7 @@ import { type Body, type Counter, FUNCTION } from './counter.ts';
 import { createHost } from './host.ts';
 import { judge } from './judge.ts';
 import { memoryStore, memoryTable } from './memory-store.ts';
-import { type Fault, FAULTS_END, type FaultName, type Plan, type PlannedMessage } from './plan.ts';
+import { FAULTS_END, type Fault, type FaultName, type Plan, type PlannedMessage } from './plan.ts';
 import { seeded } from './random.ts';
 import { createSchedules, type Schedules } from './schedules.ts';
 import { createStream, type Stored, type Stream } from './stream.ts';
@@ -40,8 +41,8 @@ export type Published = {
   other: string;
   /** Of its record; absent for core. */
   id?: string;
-  /** Gone with the tail of the stream, or with the stream. */
-  lost: boolean;
+  /** Gone before it was settled with the stream, or with the stream's tail, settled or not. */
+  lost?: 'with the stream' | 'with the tail';
   settledAt?: number;
   effectAt?: number;
 };
@@ -61,7 +62,10 @@ export type Report = { violations: string[]; trace: string[]; ms: number };
 
 const DRAIN_MS = 180_000;
 
-export const simulate = async (plan: Plan, { attack = {}, traced = false }: { attack?: Attack; traced?: boolean } = {}): Promise<Report> => {
+export const simulate = async (
+  plan: Plan,
+  { attack = {}, traced = false }: { attack?: Attack; traced?: boolean } = {},
+): Promise<Report> => {
   const time = virtualTime();
   const began = time.now();
   const trace: string[] = [];
@@ -82,7 +86,16 @@ export const simulate = async (plan: Plan, { attack = {}, traced = false }: { at
   const schedules = createSchedules(bed, alarms, { guarded: !attack.unguardedTimers });
   const bus = createBus(bed, schedules);
   const table = memoryTable();
-  const world: World = { plan, published: new Map(), items: new Map(), bus, schedules, consumerLostState: false, mostAbove: 0, mostOutbox: 0 };
+  const world: World = {
+    plan,
+    published: new Map(),
+    items: new Map(),
+    bus,
+    schedules,
+    consumerLostState: false,
+    mostAbove: 0,
+    mostOutbox: 0,
+  };
 
   /** Looks at what a write left behind: which messages have acted by it. */
   const landed = (keys: readonly string[]) => {
@@ -109,10 +122,13 @@ export const simulate = async (plan: Plan, { attack = {}, traced = false }: { at
     world.published.set(message.key, of);
     const digit = 4 ** of.length;
     const other = { a: 'b', b: 'c' }[message.key] ?? 'a';
-    const one: Published = { digit, message, other, lost: false };
+    const one: Published = { digit, message, other };
     of.push(one);
     const body: Body = { kind: message.kind, digit, other, x: message.x };
-    bed.log(() => `${message.name} is published${message.via === 'core' ? ' without a stream' : ''}: ${message.kind} ${message.key}, digit ${digit}`);
+    bed.log(
+      () =>
+        `${message.name} is published${message.via === 'core' ? ' without a stream' : ''}: ${message.kind} ${message.key}, digit ${digit}`,
+    );
     if (message.via === 'core') return core.publish(`beat.${message.key}`, JSON.stringify(body));
     const stored = events.publish(`in.${message.key}`, JSON.stringify(body));
     one.id = stored.id;
@@ -124,11 +140,11 @@ export const simulate = async (plan: Plan, { attack = {}, traced = false }: { at
   });
 
   /** A client that learns of the loss sends again: a new record, which is judged for itself. */
-  const lose = (lost: readonly Stored[]) => {
+  const lose = (lost: readonly Stored[], how: Published['lost'] & string) => {
     for (const { id } of lost) {
       const one = byRecord.get(id);
       if (!one || one.lost) continue;
-      one.lost = true;
+      one.lost = how;
       if ((world.published.get(one.message.key)?.length ?? 0) < 15) later(bed, 300, () => publish(one.message));
     }
   };
@@ -138,7 +154,7 @@ export const simulate = async (plan: Plan, { attack = {}, traced = false }: { at
     switch (what) {
       case 'the bridge crashes':
         bed.log(() => `FAULT: ${what}`);
-        return bridges.crash(50 + x * 1000);
+        return bridges.crash(50 + Math.round(x * 1000));
       case 'the bridge is restarted':
         bed.log(() => `FAULT: ${what}`);
         return bridges.restart();
@@ -151,11 +167,11 @@ export const simulate = async (plan: Plan, { attack = {}, traced = false }: { at
       case 'the stream loses its tail': {
         const lost = events.loseTail(1 + Math.floor(x * 4));
         bed.log(() => `FAULT: ${what}: ${lost.map(({ sequence }) => sequence).join(' ')}`);
-        return lose(lost);
+        return lose(lost, 'with the tail');
       }
       case 'the stream is made anew':
         bed.log(() => `FAULT: ${what}`);
-        return lose(events.makeAnew());
+        return lose(events.makeAnew(), 'with the stream');
       case 'a stray alarm goes off':
         bed.log(() => `FAULT: ${what}`);
         return schedules.stray(`counter.${'abc'[Math.floor(x * 3)]}`);
@@ -170,16 +186,12 @@ export const simulate = async (plan: Plan, { attack = {}, traced = false }: { at
 
   /** What the reconciler does: whoever is overdue is woken by an alarm. */
   const sweep = async (): Promise<boolean> => {
-    const store = memoryStore({ table, clock: time.clock() });
-    for (let n = 0; n < 3; n++) {
-      await time.advance(2 * SWEEP_GRACE_MS);
-      for (const key of await store.overdue(time.now(), 10)) {
-        bed.log(() => `the sweep wakes ${key}`);
-        schedules.stray(key.replace('#', '.'));
-      }
-      if (!(await time.runUntil(isQuiet, DRAIN_MS))) return false;
+    await time.advance(2 * SWEEP_GRACE_MS);
+    for (const key of await memoryStore({ table, clock: time.clock() }).overdue(time.now(), 10)) {
+      bed.log(() => `the sweep wakes ${key}`);
+      schedules.stray(key.replace('#', '.'));
     }
-    return true;
+    return time.runUntil(isQuiet, DRAIN_MS);
   };
 
   const isQuiet = () =>
@@ -238,7 +250,13 @@ const createBridges = (bed: Bed, { plan, attack, events, alarms, core, invoker, 
   const bindings: Binding[] = [
     aBinding({ name: `${FUNCTION}.alarms`, function: FUNCTION, groupBy: { token: 5 }, retry: RETRY, alarms: true }),
     aBinding({ name: `${FUNCTION}.events`, function: FUNCTION, batchSize: 5, batchWindow: 10, retry: RETRY }),
-    aBinding({ name: `${FUNCTION}.beats`, function: FUNCTION, source: { kind: 'core', subjects: ['beat.>'] }, batchWindow: 5, retry: RETRY }),
+    aBinding({
+      name: `${FUNCTION}.beats`,
+      function: FUNCTION,
+      source: { kind: 'core', subjects: ['beat.>'] },
+      batchWindow: 5,
+      retry: RETRY,
+    }),
   ];
 
   const coreSource = (mine: { alive: boolean }): Source => {
@@ -248,7 +266,13 @@ const createBridges = (bed: Bed, { plan, attack, events, alarms, core, invoker, 
         return { drain: async () => mine.alive && core.listen(undefined) };
       },
     };
-    const options = { nc: nc as never, binding: `${FUNCTION}.beats`, subjects: ['beat.>'], bridgeId: `b${incarnation}`, started: bed.time.now() };
+    const options = {
+      nc: nc as never,
+      binding: `${FUNCTION}.beats`,
+      subjects: ['beat.>'],
+      bridgeId: `b${incarnation}`,
+      started: bed.time.now(),
+    };
     const source = unstoredSource('core', { ...options, clock: bed.time.clock(), dropped() {} }, () => ({}));
     const start: Source['start'] = (sink) =>
       source.start({

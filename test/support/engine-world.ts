@@ -1,8 +1,9 @@
 /** The engine on a table in memory. A record carries what `decide` does with it, so that a test says both in one line. */
 import * as z from 'zod';
 import type { Batch, BatchRecord } from '#shared/contract.ts';
-import { runBatch, type Work } from '#shared/entity/engine.ts';
+import { runBatch } from '#shared/entity/engine.ts';
 import type { Alarm, AnySpec, Context, Decision, EntityKey, Kind } from '#shared/entity/entity.ts';
+import type { Work } from '#shared/entity/run.ts';
 import type { Item, Store } from '#shared/entity/store.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';
 import { virtualTime } from '#test/sim/virtual-time.ts';

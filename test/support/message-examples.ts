@@ -32,6 +32,7 @@ const agent = {
 };
 const task = { task_id: 't1', payload: { text: 'hello' } };
 const time = '2026-01-01T12:00:00Z';
+const advisory = { id: 'x1', timestamp: time, stream: 'ORDERS', consumer: 'billing', stream_seq: 7, deliveries: 5 };
 
 export const examples: Record<keyof typeof subjects, [subject: string, body: unknown]> = {
   agentCreated: ['agent.a1.created', agent],
@@ -115,6 +116,8 @@ export const examples: Record<keyof typeof subjects, [subject: string, body: unk
   circuitClosed: ['circuit.ocr.closed', ''],
   circuitHalfOpen: ['circuit.ocr.half-open', { permits: 3, epoch: 9 }],
   deadLetter: ['dlq.work.nlp.high.sentiment', 'the original bytes'],
+  maxDeliveries: ['$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.billing', advisory],
+  messageTerminated: ['$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.billing', { ...advisory, reason: 'not mine' }],
   agentMetric: ['metrics.agent.a1.cpu_usage', { value: 0.5, unit: 'ratio', timestamp: time }],
   systemMetric: ['metrics.system.work_queue.depth', '17'],
   healthCheck: ['health.check.a1', ''],
@@ -128,9 +131,10 @@ export const examples: Record<keyof typeof subjects, [subject: string, body: unk
   route: ['route.agents.nlp.worker.tokenize', ''],
   controlGatherPage: ['control.gather.page', { request_id: 'r1', page: 0 }],
   controlDlqList: ['control.dlq.list', { subject: 'work.>', limit: 20 }],
-  controlDlqShow: ['control.dlq.show', { id: 'DEAD_LETTERS@1:7:9' }],
-  controlDlqReplay: ['control.dlq.replay', { reason: 'table_unavailable', since: time }],
-  controlDlqDiscard: ['control.dlq.discard', { subject: 'work.nlp.>', until: time }],
+  controlDlqShow: ['control.dlq.show', { id: 'c4f07b1e' }],
+  controlDlqReplay: ['control.dlq.replay', { reason: 'table_unavailable', since: time, by: 'kim' }],
+  controlDlqDiscard: ['control.dlq.discard', { subject: 'work.nlp.>', until: time, by: 'kim' }],
+  controlReconcilerRun: ['control.reconciler.run', ''],
   controlCircuitList: ['control.circuit.list', ''],
   controlCircuitForce: ['control.circuit.force', { service: 'ocr', state: 'half_open' }],
   controlCircuitReset: ['control.circuit.reset', { service: 'ocr' }],

@@ -9,10 +9,14 @@ const failing =
     if (poison(batch)) throw new InvokeError(kind, `${kind}, by the test`);
     return anAnswer();
   };
+/** The function fails one record; a settle bars it. */
 const failed =
   (sequence: number, over = {}) =>
-  async () =>
-    anAnswer({ batchItemFailures: [{ itemIdentifier: aRecord(sequence).id, reason: { code: 'no', message: 'not now' }, ...over }] });
+  async (batch: Batch) => {
+    const { id } = aRecord(sequence);
+    if (batch.settle) return anAnswer({ tombstoned: [id] });
+    return anAnswer({ batchItemFailures: [{ itemIdentifier: id, reason: { code: 'no', message: 'not now' }, ...over }] });
+  };
 const anOutput = (sequence: number, subject = 'out.a') => ({ cause: aRecord(sequence).id, subject, data: '1' });
 const never = () => new Promise<never>(() => {});
 
@@ -39,7 +43,7 @@ describe('what becomes of a record', () => {
     world.answer = failed(1);
     world.deliver(aRecord(1), aRecord(2));
     await world.time.advance(100);
-    expect(world.said).toEqual(['1 nak 1000', '2 ack']);
+    expect(world.said).toEqual(['2 ack', '1 nak 1000']);
   });
 
   it('is tried again when the function wants', async () => {
@@ -161,12 +165,12 @@ describe('a batch that fails as a whole', () => {
   it('is held and loses no attempt when the function was not entered', async () => {
     const world = fakeWorld({ binding: { batchWindow: 5 } });
     let throttles = 6;
-    world.answer = async (batch) => (throttles-- > 0 ? failing('throttled')(batch) : failed(1)());
+    world.answer = async (batch) => (throttles-- > 0 ? failing('throttled')(batch) : failed(1)(batch));
     world.deliver(aRecord(1), aRecord(2));
     await world.time.advance(20_000);
     expect([new Set(world.asked()), world.said.filter((said) => !said.includes('working'))]).toEqual([
       new Set(['1 2']),
-      ['1 nak 1000', '2 ack'],
+      ['2 ack', '1 nak 1000'],
     ]);
   });
 });
@@ -204,10 +208,10 @@ describe('a last attempt whose outcome is unknown is settled', () => {
     expect([world.published, world.said.at(-1)]).toEqual([[], '1 nak 1000']);
   });
 
-  it('also when only an earlier attempt is unknown', async () => {
+  it('unless it is a refusal, and no earlier attempt may have acted', async () => {
     const world = fakeWorld({ binding: { retry: { attempts: 2, backoff: [1000], maxAge: 3_600_000 } } });
-    const answers = [failing('function_error'), failed(1), async () => anAnswer({ tombstoned: [aRecord(1).id] })];
-    world.answer = (batch) => (answers.shift() ?? failing('timeout'))(batch);
+    const refused = failed(1, { deadLetter: true });
+    world.answer = (batch) => (world.batches.length === 1 ? failing('function_error') : refused)(batch);
     await redeliver(world, 1);
     expect([world.asked(), world.published.length]).toEqual([['1', '1', 'settle 1'], 1]);
   });
@@ -291,7 +295,7 @@ describe('outputs', () => {
     await world.time.advance(100);
     expect([world.published.map(({ subject }) => subject), world.said]).toEqual([
       ['out.a', 'dlq.in.a'],
-      ['1 ack', '2 ack'],
+      ['2 ack', '1 ack'],
     ]);
   });
 

@@ -1,0 +1,7 @@
+/** `circuit.*.report`, the states that agents publish, and what operators ask of circuits. */
+import { settings } from '#shared/circuit/rules.ts';
+import { createFunction } from '#shared/function/create-function.ts';
+import { circuits } from './decide.ts';
+import { list } from './list.ts';
+
+export const handler = createFunction({ name: 'circuit-breaker', settings, entities: [circuits], queries: [list] });

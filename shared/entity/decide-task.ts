@@ -1,0 +1,164 @@
+/** One record, decided on what the round has loaded: rules 1, 2, 4 and 7 of the protocol. Waits for nothing. */
+import { isDeepStrictEqual } from 'node:util';
+import { find, isPassed } from './applied.ts';
+import { type Alarm, type Child, type Decision, type EntityKey, type Kind, keyOf } from './entity.ts';
+import { alsoKeys, storedOutputs } from './load.ts';
+import { makeEntry, tokenOf, toOwed } from './outbox.ts';
+import { type Outcome, type Run, retryLater, sentence, type Task, tentatively } from './run.ts';
+import { join, markApplied, type Working } from './working.ts';
+
+/** DynamoDB takes 100 items in a transaction. */
+const MAX_GROUP = 100;
+
+const NO_CHILDREN: ReadonlyMap<string, unknown> = new Map();
+
+type Done = Extract<Decision<unknown>, { outcome: 'done' }>;
+
+/** Answers groups that must be written before this record can be decided: together with it they are more than a transaction takes. */
+export const decideTask = (run: Run, task: Task): Set<Working[]> | undefined => {
+  const working = run.working.get(task.key);
+  if (!working) {
+    const error = run.unreadable.get(task.key);
+    // Nothing can act on such a state, so a settle has nothing to bar.
+    run.outcomes.set(task.id, run.batch.settle ? { result: 'tombstoned' } : retryLater('state_unreadable', sentence(error), error));
+    return;
+  }
+  try {
+    const known = knownOutcome(run, working, task);
+    if (known) tentatively(run, working, task, known);
+    else if (run.batch.settle) bar(run, working, task);
+    else return decide(run, working, task);
+  } catch (error) {
+    // The state is as it was: nothing of this decision was taken over.
+    run.outcomes.set(task.id, retryLater('decide_failed', `${task.key}: ${sentence(error)}`, error));
+  }
+};
+
+/** Rules 1 and 2: what was decided before is not decided again. */
+const knownOutcome = (run: Run, working: Working, task: Task): Outcome | undefined => {
+  // Nobody delivers a core record again, so there is nothing to bar.
+  if (!run.durable) return run.batch.settle ? { result: 'done', publish: storedOutputs(working, task) } : undefined;
+  if (isPassed(run.floor, task.at)) return { result: 'done', publish: [] };
+  const applied = working.applied[run.batch.consumer];
+  if (!applied) return undefined;
+  if (isPassed(applied.floor, task.at)) return { result: 'done', publish: [] };
+  const standing = find(applied, task.at);
+  if (standing === 'unknown') return undefined;
+  return standing === 'tombstone' ? { result: 'tombstoned' } : { result: 'done', publish: storedOutputs(working, task) };
+};
+
+/** The bridge gave up on a record that was never applied: from now on it may not act (bridge rule 6). */
+const bar = (run: Run, working: Working, task: Task): void => {
+  markApplied(working, run.batch.consumer, run.floor, task.at, true);
+  working.dirty = true;
+  tentatively(run, working, task, { result: 'tombstoned' });
+};
+
+const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefined => {
+  const { spec, event } = task;
+  const named = spec.also ? alsoKeys(run, task) : [];
+  const needsChildren = spec.needsChildren?.(working.state, event) ?? false;
+  const now = run.engine.clock.now();
+  const decision: Decision<unknown> = spec.decide(working.state, event, {
+    now: event.message === 'alarm' ? Math.max(now, (event as Alarm).due) : now,
+    id: task.key.slice(task.key.indexOf('#') + 1),
+    recordId: task.id,
+    newId: (salt = '') => tokenOf(`${task.id}|${salt}`),
+    wakeAt: working.wakeAt ?? null,
+    settings: run.engine.settings,
+    also: <State>(kind: Kind<State>, id: string) => alsoState(run, named, keyOf(kind.kind, id)) as State | undefined,
+    view: run.views.get(spec),
+    children: (needsChildren && working.children) || NO_CHILDREN,
+  });
+  switch (decision.outcome) {
+    case 'retry':
+      run.outcomes.set(task.id, { result: 'failed', failure: { retryAfterMs: decision.afterMs, reason: decision.reason } });
+      return;
+    case 'deadLetter':
+      run.outcomes.set(task.id, { result: 'failed', failure: { deadLetter: true, reason: decision.reason } });
+      return;
+    case 'done':
+      return takeOver(run, working, task, decision);
+    default:
+      throw new Error(
+        `decide answered ${JSON.stringify((decision as { outcome?: unknown } | undefined)?.outcome)}: done, retry or deadLetter is expected`,
+      );
+  }
+};
+
+const alsoState = (run: Run, named: readonly EntityKey[], key: EntityKey): unknown => {
+  if (!named.includes(key)) throw new Error(`decide asked for ${key}, which 'also' did not name`);
+  const error = run.unreadable.get(key);
+  if (error) throw error;
+  return run.working.get(key)?.state;
+};
+
+const takeOver = (run: Run, working: Working, task: Task, decision: Done): Set<Working[]> | undefined => {
+  const reply = decision.reply && { reply: decision.reply };
+  if (changesNothing(working, decision)) {
+    // Rule 4.
+    if (run.durable) working.noops.push(task.at);
+    tentatively(run, working, task, { result: 'done', publish: [], ...reply });
+    return;
+  }
+  const others = changedOthers(run, decision);
+  const publish = (decision.publish ?? []).map((output) => toOwed(output, task.carry));
+  const groups = new Set([working.group, ...others.map(([entity]) => entity.group)]);
+  const size = groups.values().reduce((sum, group) => sum + group.length, 0);
+  if (size > MAX_GROUP && size > groups.size) return groups;
+
+  for (const [entity, state] of others) {
+    entity.state = state;
+    entity.dirty = true;
+    join(working, entity);
+  }
+  if (decision.state !== undefined) working.state = decision.state;
+  if (decision.wakeAt !== undefined) working.wakeAt = decision.wakeAt ?? (working.wakeAt === undefined ? undefined : null);
+  putChildren(working, decision.children ?? []);
+  dropChildren(working, decision.drop ?? []);
+  if (run.durable) markApplied(working, run.batch.consumer, run.floor, task.at);
+  if (publish.length > 0) owe(run, working, task, publish);
+  working.dirty = true;
+  tentatively(run, working, task, { result: 'done', publish, ...reply });
+  return;
+};
+
+const changedOthers = (run: Run, decision: Done): [Working, unknown][] =>
+  Object.entries(decision.also ?? {}).map(([key, state]) => {
+    const entity = run.working.get(key as EntityKey);
+    if (!entity) throw new Error(`decide changed ${key}, which 'also' did not name`);
+    return [entity, state];
+  });
+
+const owe = (run: Run, working: Working, task: Task, publish: ReturnType<typeof toOwed>[]): void => {
+  const of = { key: working.key, recordId: task.id, now: run.engine.clock.now(), inlineBytes: working.outboxBytes };
+  const { entry, parts, bytes } = makeEntry({ consumer: run.batch.consumer, ...task.at }, publish, of);
+  working.outbox[task.id] = entry;
+  working.outboxBytes += bytes;
+  putChildren(working, parts);
+};
+
+/** What is put later in a batch stands, and so does what is dropped later. */
+const putChildren = (working: Working, children: readonly Child[]): void => {
+  for (const child of children) {
+    working.put.set(child.name, { key: working.key, ...child });
+    working.drop.delete(child.name);
+    working.children?.set(child.name, child.data);
+  }
+};
+
+const dropChildren = (working: Working, names: readonly string[]): void => {
+  for (const name of names) {
+    working.drop.add(name);
+    working.put.delete(name);
+    working.children?.delete(name);
+  }
+};
+
+const changesNothing = (working: Working, decision: Done): boolean =>
+  !decision.publish?.length &&
+  !decision.children?.length &&
+  !decision.drop?.length &&
+  !Object.keys(decision.also ?? {}).length &&
+  (decision.wakeAt === undefined || decision.wakeAt === (working.wakeAt ?? null)) &&
+  (decision.state === undefined || decision.state === working.state || isDeepStrictEqual(decision.state, working.state));

@@ -1,0 +1,111 @@
+/** What a round needs from the table before it decides: entities, what others own, children, outputs kept in parts. */
+import type { AnySpec, EntityKey } from './entity.ts';
+import { type Owed, orphanedRecords, overdueRecords, readEntry } from './outbox.ts';
+import { readerOf } from './reader.ts';
+import { kindOf, type Run, type Task } from './run.ts';
+import type { Item } from './store.ts';
+import { SWEEP_GRACE_MS, seeFloor, toWorking, type Working } from './working.ts';
+
+/** Loads in few calls what most records need. Throws when the table cannot be read. */
+export const loadRound = async (run: Run, tasks: readonly Task[]): Promise<void> => {
+  for (const { spec } of tasks) run.kinds.set(spec.of.kind, spec.of);
+  await loadMissing(
+    run,
+    tasks.map((task) => task.key),
+  );
+  if (run.batch.settle) return;
+  const reader = readerOf(run.engine.store);
+  for (const [spec, theirs] of Map.groupBy(tasks, (task) => task.spec)) {
+    if (!spec.read) continue;
+    const events = theirs.map((task) => task.event);
+    run.views.set(spec, await spec.read(events, reader));
+  }
+  await loadMissing(
+    run,
+    tasks.flatMap((task) => alsoKeys(run, task)),
+  );
+};
+
+/** What the record's decision may name besides its own entity. */
+export const alsoKeys = (run: Run, { spec, key, event }: Task): EntityKey[] =>
+  spec.also?.(run.working.get(key)?.state, event, run.views.get(spec as AnySpec)) ?? [];
+
+const loadMissing = async (run: Run, keys: readonly EntityKey[]): Promise<void> => {
+  const missing = [...new Set(keys)].filter((key) => !isLoaded(run, key));
+  if (missing.length === 0) return;
+  const items = await run.engine.store.load(missing);
+  for (const key of missing) take(run, key, items.get(key));
+};
+
+const isLoaded = (run: Run, key: EntityKey): boolean => run.working.has(key) || run.unreadable.has(key);
+
+const take = (run: Run, key: EntityKey, item: Item | undefined): void => {
+  const kind = run.kinds.get(kindOf(key));
+  if (!kind) throw new Error(`${key} is of no kind that this function owns: list its kind`);
+  try {
+    const working = toWorking(key, kind, item);
+    for (const [consumer, floor] of run.floors) seeFloor(working, consumer, floor);
+    working.swept = run.alarms && item?.sweepAt !== undefined && item.sweepAt <= run.engine.clock.now();
+    run.working.set(key, working);
+  } catch (error) {
+    run.unreadable.set(key, error as Error);
+  }
+};
+
+/** Whether a record needs more than the round has loaded. Most do not, and are decided without waiting. */
+export const needsMore = (run: Run, task: Task): boolean => {
+  const working = run.working.get(task.key);
+  if (!working) return !run.unreadable.has(task.key);
+  if (working.swept || toAdopt(run, working).length > 0 || isKeptInParts(working, task)) return true;
+  if (task.spec.also && alsoKeys(run, task).some((key) => !isLoaded(run, key))) return true;
+  return working.children === undefined && (task.spec.needsChildren?.(working.state, task.event) ?? false);
+};
+
+export const loadMore = async (run: Run, task: Task): Promise<void> => {
+  await loadMissing(run, [task.key]);
+  const working = run.working.get(task.key);
+  if (!working) return;
+  await adopt(run, working, task);
+  await loadMissing(run, alsoKeys(run, task));
+  if (isKeptInParts(working, task)) {
+    const entry = working.outbox[task.id];
+    if (entry) working.parts.set(task.id, await readEntry(run.engine.store, working.key, task.id, entry));
+  }
+  if (task.spec.needsChildren?.(working.state, task.event)) await loadChildren(run, working);
+};
+
+const isKeptInParts = (working: Working, task: Task): boolean =>
+  working.outbox[task.id]?.parts !== undefined && !working.parts.has(task.id);
+
+/** What the record decided to publish when it was applied. */
+export const storedOutputs = (working: Working, task: Task): Owed[] => working.parts.get(task.id) ?? working.outbox[task.id]?.publish ?? [];
+
+const loadChildren = async (run: Run, working: Working): Promise<void> => {
+  if (working.children) return;
+  const stored = await run.engine.store.children(working.key, '');
+  working.children = new Map(stored.filter((child) => !child.name.startsWith('outbox#')).map((child) => [child.name, child.data]));
+  for (const child of working.put.values()) working.children.set(child.name, child.data);
+  for (const name of working.drop) working.children.delete(name);
+};
+
+const toAdopt = (run: Run, working: Working): string[] => {
+  const orphans = run.durable ? [] : orphanedRecords(working.outbox, run.batch.consumer);
+  return working.swept ? [...orphans, ...overdueRecords(working.outbox, run.engine.clock.now() - SWEEP_GRACE_MS)] : orphans;
+};
+
+/**
+ * Outputs that nobody else will answer: those of core records of a bridge that died (protocol, "Core records"), and, for
+ * the sweep, those that are unconfirmed for long. From now on they are owed by this record.
+ */
+const adopt = async (run: Run, working: Working, task: Task): Promise<void> => {
+  for (const recordId of toAdopt(run, working)) {
+    const entry = working.outbox[recordId];
+    if (!entry) continue;
+    const owed = await readEntry(run.engine.store, working.key, recordId, entry);
+    for (const [n, output] of owed.entries()) run.carried.set(`${recordId}:${n}`, { cause: recordId, ...output });
+    working.outbox[recordId] = { ...entry, consumer: run.batch.consumer, ...task.at };
+    working.dirty = true;
+  }
+  // The sweep wants to see it at another time.
+  if (working.swept) Object.assign(working, { swept: false, dirty: true });
+};

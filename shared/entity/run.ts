@@ -1,0 +1,110 @@
+/** What the parts of the engine share while a batch runs. */
+import type { Clock } from '#shared/clock.ts';
+import type { Batch, BatchRecord, ErrorBody, Headers, ItemFailure, PublishedOutput, Timer } from '#shared/contract.ts';
+import { type Applied, type Position, parseFloor, positionOf } from './applied.ts';
+import type { AnyKind, AnySpec, EntityKey } from './entity.ts';
+import type { Owed } from './outbox.ts';
+import type { Store } from './store.ts';
+import type { Working } from './working.ts';
+
+/** A record that was read, and the entity that it is about. */
+export type Work = {
+  record: BatchRecord;
+  spec: AnySpec;
+  key: EntityKey;
+  // biome-ignore lint/suspicious/noExplicitAny: typed again inside the spec's decide
+  event: any;
+  /** Headers that every output of this record gets (trace context). */
+  carry?: Headers;
+};
+
+/** A record on its way through the engine. */
+export type Task = Work & { id: string; at: Position };
+
+/** What became of a record. `error` is for the log only. */
+export type Outcome =
+  | { result: 'done'; publish: Owed[]; reply?: { body: unknown } | { error: ErrorBody } }
+  | { result: 'tombstoned' }
+  | { result: 'failed'; failure: Omit<ItemFailure, 'itemIdentifier'>; error?: unknown };
+
+export type Engine = {
+  store: Store;
+  clock: Clock;
+  /** 0 to 1, for jitter. */
+  random: () => number;
+  settings: unknown;
+  /** Kinds that `also` names besides those of the specs. */
+  kinds: readonly AnyKind[];
+};
+
+export type Run = {
+  engine: Engine;
+  batch: Batch;
+  /** The nonce of what this invocation writes. */
+  invocation: string;
+  floor: Applied['floor'];
+  /** The batch's own floor among them. */
+  floors: [consumer: string, floor: Applied['floor']][];
+  deadline: number;
+  /** Whether the records have a stream that delivers them again. */
+  durable: boolean;
+  /** Whether this is a batch of the function's own alarms. */
+  alarms: boolean;
+  kinds: Map<string, AnyKind>;
+  /** Entities that cannot hold all that this batch brings: their records are decided and written one at a time. */
+  oneByOne: Set<EntityKey>;
+
+  /** Final, by record id. */
+  outcomes: Map<string, Outcome>;
+  carried: Map<string, PublishedOutput>;
+  timers: Map<string, Timer>;
+
+  /** The entities of this round. */
+  working: Map<EntityKey, Working>;
+  unreadable: Map<EntityKey, Error>;
+  /** What the specs' `read` answered. */
+  views: Map<AnySpec, unknown>;
+  /** Outcomes that hold only if the entity's group is written. */
+  tentative: Map<Working, [Task, Outcome][]>;
+  /** Records for the next round. */
+  again: Task[];
+};
+
+export const newRun = (engine: Engine, batch: Batch, invocation: string): Run => ({
+  engine,
+  batch,
+  invocation,
+  floor: parseFloor(batch.floor),
+  floors: Object.entries({ ...batch.floors, [batch.consumer]: batch.floor }).map(([consumer, floor]) => [consumer, parseFloor(floor)]),
+  deadline: Date.parse(batch.deadline),
+  durable: batch.eventSource === 'nats:jetstream',
+  alarms: batch.binding.endsWith('.alarms'),
+  kinds: new Map(engine.kinds.map((kind) => [kind.kind, kind])),
+  oneByOne: new Set(),
+  outcomes: new Map(),
+  carried: new Map(),
+  timers: new Map(),
+  working: new Map(),
+  unreadable: new Map(),
+  views: new Map(),
+  tentative: new Map(),
+  again: [],
+});
+
+export const toTask = (work: Work): Task => ({ ...work, id: work.record.id, at: positionOf(work.record) });
+
+export const tentatively = (run: Run, working: Working, task: Task, outcome: Outcome): void => {
+  const outcomes = run.tentative.get(working);
+  if (outcomes) outcomes.push([task, outcome]);
+  else run.tentative.set(working, [[task, outcome]]);
+};
+
+export const retryLater = (code: string, message: string, error?: unknown): Outcome => ({
+  result: 'failed',
+  failure: { reason: { code, message } },
+  ...(error !== undefined && { error }),
+});
+
+export const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export const kindOf = (key: EntityKey): string => key.slice(0, key.indexOf('#'));

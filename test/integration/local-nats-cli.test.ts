@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setupNats, type TestNats } from '#test/support/nats.ts';
+
+describe('npm run nats', () => {
+  let nats: TestNats;
+
+  beforeAll(async () => {
+    nats = await setupNats({ streams: true });
+  });
+  afterAll(() => nats.stop());
+
+  const start = (...args: string[]) =>
+    spawn(process.execPath, ['infra/local/nats-cli.ts', ...args], { env: { ...process.env, NATS_URL: nats.url } });
+  const run = async (args: string[], input = '') => {
+    const child = start(...args);
+    child.stdin.end(input);
+    const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+    return [out + err, code];
+  };
+
+  it('pub says which stream has it, once for an id', async () => {
+    const args = ['pub', 'supervision.failures.high', '{}', '-H', 'Nats-Msg-Id: f1'];
+    expect(await run(args)).toEqual(['stored in SUPERVISION_EVENTS as 1\n', 0]);
+    expect(await run(args)).toEqual(['already in SUPERVISION_EVENTS as 1: it has the same Nats-Msg-Id\n', 0]);
+  });
+
+  it('pub says when no stream has it; sub prints a line a message', async () => {
+    const subscriber = start('sub', 'agent.*.heartbeat', '--count', '2');
+    await new Promise((resolve) => subscriber.stderr.once('data', resolve));
+    expect(await run(['pub', 'agent.a1.heartbeat', '-'], '{"agent_id":"a1"}')).toEqual([
+      'sent to whoever listens on agent.a1.heartbeat: no stream stores it\n',
+      0,
+    ]);
+    nats.connection.publish('agent.a2.heartbeat', 'two\nlines');
+    expect(await text(subscriber.stdout)).toBe('agent.a1.heartbeat {"agent_id":"a1"}\nagent.a2.heartbeat "two\\nlines"\n');
+  });
+
+  it('req prints the answer, or a sentence where there is none', async () => {
+    nats.connection.subscribe('echo', {
+      callback: (_, message) => void message.respond(`${message.headers?.get('x')} ${message.string()}`),
+    });
+    nats.connection.subscribe('silent', { callback: () => {} });
+    await nats.connection.flush();
+    expect(await run(['req', 'echo', 'hello', '-H', 'x:y'])).toEqual(['y hello\n', 0]);
+    expect(await run(['req', 'silent', '--timeout', '100'])).toEqual(['no answer on silent within 100 ms\n', 1]);
+    expect(await run(['req', 'nobody'])).toEqual(['nobody answers requests on nobody\n', 1]);
+  });
+
+  it.each([
+    [['pub', 'agent.*.cmd.pause'], /has the wildcard "\*", which reaches nobody in a publish/],
+    [['publish', 'a'], /^publish is not pub, sub or req/],
+    [['pub'], /^pub needs a subject/],
+    [['pub', 'a', 'two', 'words'], /^there are 1 arguments too many/],
+    [['sub', 'a', '--count', '0'], /^--count 0 is not a number above 0/],
+    [['pub', 'a', '', '-H', 'x'], /^-H x is not name:value/],
+  ])('%j ends in one sentence', async (args, sentence) => {
+    const [said, code] = await run(args);
+    expect(said).toMatch(sentence);
+    expect(String(said).trim().split('\n')).toHaveLength(1);
+    expect(code).toBe(1);
+  });
+});
