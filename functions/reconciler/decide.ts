@@ -4,7 +4,16 @@
  * hint, so one too many costs an invocation and nothing else.
  */
 import * as z from 'zod';
-import { type Alarm, type Context, type Decision, defineEntity, done, type EntityKey, type Kind, type Output } from '#shared/entity/entity.ts';
+import {
+  type Alarm,
+  type Context,
+  type Decision,
+  defineEntity,
+  done,
+  type EntityKey,
+  type Kind,
+  type Output,
+} from '#shared/entity/entity.ts';
 import { ownerOf } from '#shared/kinds.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { controlReconcilerRun } from '#shared/messages/control.ts';
@@ -78,5 +87,9 @@ export const sweeps = defineEntity({
   accepts: [controlReconcilerRun],
   id: () => 'main',
   decide,
-  read: (events, reader): Promise<Overdue> => reader.overdue(Math.max(...events.map(askedAt)), LIMIT),
+  read: async (events, reader): Promise<Overdue> => {
+    const overdue = await reader.overdue(Math.max(...events.map(askedAt)), LIMIT);
+    // What an earlier sweep still owes is found again by this one.
+    return overdue.filter((key) => divide(key)[0] !== sweepKind.kind);
+  },
 });

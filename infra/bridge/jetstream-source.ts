@@ -8,7 +8,7 @@ import { type Clock, sleep, systemClock } from '#shared/clock.ts';
 import { ConsumerError, type Durable, type DurableSpec, ensureDurable } from './durable-consumer.ts';
 import type { Delivery, Source } from './ports.ts';
 import { type Pulls, pulls } from './pull.ts';
-import { batchRecord, bytesOf } from './record.ts';
+import { batchRecord, bytesOf, parseAck } from './record.ts';
 
 const ACK = Buffer.from('+ACK');
 const NAK = Buffer.from('-NAK');
@@ -69,9 +69,7 @@ export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }:
   const toDelivery = (msg: Msg): Delivery => {
     const from = current;
     const reply = msg.reply as string;
-    // The tail of an ack subject: ...<delivered>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>, after 4 or 6 tokens.
-    const tokens = reply.split('.');
-    const [deliveries, sequence, , timestamp] = tokens.slice(tokens.length === 9 ? 4 : 6) as [string, string, string, string];
+    const { deliveries, sequence, timestamp } = parseAck(reply);
     // A consumer made anew counts from the start: an ack of the old one's message would settle another message.
     const answer = (verb: string | Uint8Array) => {
       if (from === current && !nc.isClosed()) nc.publish(reply, verb);
@@ -79,9 +77,9 @@ export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }:
     return {
       record: batchRecord(msg, {
         origin: from.origin,
-        sequence: Number(sequence),
-        timestamp: Number(timestamp.slice(0, -6)),
-        deliveries: Number(deliveries),
+        sequence,
+        timestamp,
+        deliveries,
       }),
       bytes: bytesOf(msg),
       receivedAt: clock.now(),

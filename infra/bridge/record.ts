@@ -16,7 +16,25 @@ export type Arrival = {
   reply?: string;
 };
 
-export const batchRecord = (msg: Msg, { origin, sequence, timestamp, deliveries, reply }: Arrival): BatchRecord => ({
+/**
+ * What the ack subject of a JetStream message tells: `...<delivered>.<stream sequence>.<consumer sequence>.<timestamp ns>.<pending>`
+ * after 4 tokens, or after 6 and with a token behind it (ADR-15).
+ */
+export const parseAck = (reply: string): { deliveries: number; sequence: number /** Epoch ms. */; timestamp: number; pending: number } => {
+  const tokens = reply.split('.');
+  const at = tokens.length === 9 ? 4 : 6;
+  return {
+    deliveries: Number(tokens[at]),
+    sequence: Number(tokens[at + 1]),
+    timestamp: Number((tokens[at + 3] as string).slice(0, -6)),
+    pending: Number(tokens[at + 4]),
+  };
+};
+
+export const batchRecord = (
+  msg: Pick<Msg, 'subject' | 'data' | 'headers'>,
+  { origin, sequence, timestamp, deliveries, reply }: Arrival,
+): BatchRecord => ({
   id: `${origin}:${sequence}:${timestamp}`,
   subject: msg.subject,
   ...encoded(msg.data),

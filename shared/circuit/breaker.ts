@@ -33,22 +33,21 @@ const move = (circuit: Circuit, state: CircuitState, now: number, reason: string
   since: now,
   reason,
   forced: false,
+  renewals: 0,
   failuresInARow: 0,
   buckets: [],
   pace: null,
   ...rest,
 });
 
-/** ms that it stays open the `openings`-th time in a row. */
-export const openFor = (openings: number, rules: Rules): number =>
-  Math.min(
-    rules.wait_duration_in_open_state_ms * rules.wait_duration_multiplier ** Math.max(0, openings - 1),
-    rules.max_wait_duration_in_open_state_ms,
-  );
+/** A wait that grows each `time` (from 0), in ms. */
+const growing = (first: number, time: number, rules: Rules): number =>
+  Math.min(first * rules.wait_duration_multiplier ** time, Math.max(first, rules.max_wait_duration_in_open_state_ms));
 
 export const toOpen = (circuit: Circuit, now: number, reason: string, rules: Rules): Circuit => {
   const openings = circuit.openings + 1;
-  return move(circuit, 'open', now, reason, { openings, until: now + openFor(openings, rules) });
+  const wait = growing(rules.wait_duration_in_open_state_ms, circuit.openings, rules);
+  return move(circuit, 'open', now, reason, { openings, until: now + wait });
 };
 
 export const toClosed = (circuit: Circuit, now: number, reason: string): Circuit => move(circuit, 'closed', now, reason, { openings: 0 });
@@ -63,14 +62,14 @@ export const force = (circuit: Circuit, state: CircuitState, now: number, reason
 };
 
 /** When time changes it next, epoch ms; null: never. */
-export const alarmOf = ({ state, until, since }: Circuit, rules: Rules): number | null => {
+export const alarmOf = ({ state, until, since, renewals }: Circuit, rules: Rules): number | null => {
   switch (state) {
     case 'closed':
       return null;
     case 'open':
       return until;
     case 'half-open':
-      return since + rules.max_wait_duration_in_half_open_state_ms;
+      return since + growing(rules.max_wait_duration_in_half_open_state_ms, renewals, rules);
     default:
       throw state satisfies never;
   }
@@ -82,7 +81,7 @@ export const elapse = (circuit: Circuit, now: number, rules: Rules): Circuit => 
   if (due === null || now < due) return circuit;
   if (circuit.state === 'open') return toHalfOpen(circuit, now, 'the wait is over', rules.half_open_max_calls);
   if (totals(circuit.buckets).calls > 0) return judge(circuit, now, rules);
-  return toHalfOpen(circuit, now, 'no probe was reported', rules.half_open_max_calls);
+  return { ...toHalfOpen(circuit, now, 'no probe was reported', circuit.permits), renewals: circuit.renewals + 1 };
 };
 
 const judge = (circuit: Circuit, now: number, rules: Rules): Circuit => {
@@ -100,11 +99,15 @@ const exceeded = (buckets: Circuit['buckets'], rules: Rules): string | undefined
 
 /** Takes a call into account. `survey` is of the batch that it came in. */
 export const observe = (circuit: Circuit, call: Reported, survey: Survey, now: number, rules: Rules): Circuit => {
-  if (circuit.forced || circuit.state === 'open' || (call.epoch ?? circuit.epoch) !== circuit.epoch) return circuit;
+  if (circuit.forced || circuit.state === 'open' || isLate(circuit, call)) return circuit;
   if (circuit.state === 'half-open') return probe(circuit, call, now, rules);
   if (!survey.troubled && isQuiet(circuit, survey.first, rules)) return keepPace(circuit, survey, rules);
   return count(circuit, call, survey, now, rules);
 };
+
+/** A probe may take longer than its permits last. */
+const isLate = ({ epoch, renewals }: Circuit, call: Reported): boolean =>
+  call.epoch !== undefined && (call.epoch > epoch || call.epoch < epoch - renewals);
 
 const isQuiet = ({ failuresInARow, buckets }: Circuit, now: number, rules: Rules): boolean => {
   const { failures, slow } = totals(inWindow(buckets, now, rules.sliding_window_size));

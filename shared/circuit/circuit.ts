@@ -24,6 +24,8 @@ const circuitSchema = z.object({
   forced: z.boolean(),
   /** How often it opened since it was last closed. */
   openings: count,
+  /** Half-open: how often it gave new permits because no probe was reported. Probes of all these epochs count. */
+  renewals: count,
   /** Failures since the last success. */
   failuresInARow: count,
   /** One row a second that had calls, oldest first: epoch second, calls, failures, slow calls. Half-open: the probes. */
@@ -56,6 +58,7 @@ export const newCircuit = (now: number): Circuit => ({
   reason: 'new',
   forced: false,
   openings: 0,
+  renewals: 0,
   failuresInARow: 0,
   buckets: [],
   pace: null,

@@ -24,7 +24,7 @@ const rulesSchema = z.strictObject({
   max_wait_duration_in_open_state_ms: ms.default(600_000),
   /** Half-open: so many calls the whole fleet may try, and all of them decide. */
   half_open_max_calls: z.number().int().min(1).max(1000).default(3),
-  /** Half-open: for so long their reports are waited for. */
+  /** Half-open: for so long their reports are waited for before there are new permits; that wait grows, too. */
   max_wait_duration_in_half_open_state_ms: ms.default(60_000),
 });
 

@@ -14,20 +14,21 @@ export type Applied = {
   above: ([number, number] | [number, number, 1])[];
 };
 
-export const positionOf = (record: BatchRecord): Position => ({ sequence: record.sequence, timestamp: Date.parse(record.timestamp) });
+/** From the record's id, which ends with its timestamp. */
+export const positionOf = ({ id, sequence }: BatchRecord): Position => ({ sequence, timestamp: Number(id.slice(id.lastIndexOf(':') + 1)) });
 
 export const parseFloor = (floor: Floor): Applied['floor'] => ({ sequence: floor.sequence, asOf: Date.parse(floor.asOf) });
 
 export const isPassed = (floor: Applied['floor'], at: Position): boolean => at.sequence <= floor.sequence && at.timestamp <= floor.asOf;
 
-/** What is new is looked for in vain, so most of all: from the end, where records are about as new. */
-export const find = ({ above }: Applied, at: Position): 'applied' | 'tombstone' | 'unknown' => {
-  for (let n = above.length - 1; n >= 0; n--) {
-    const [sequence, timestamp, tombstone] = above[n] as [number, number, 1?];
+export const find = (applied: Applied, at: Position): 'applied' | 'tombstone' | 'unknown' => {
+  for (const [sequence, timestamp, tombstone] of applied.above)
     if (sequence === at.sequence && timestamp === at.timestamp) return tombstone ? 'tombstone' : 'applied';
-  }
   return 'unknown';
 };
+
+/** The highest sequence of what is settled: a record above it need not be looked for. */
+export const highest = ({ floor, above }: Applied): number => above.reduce((max, [sequence]) => Math.max(max, sequence), floor.sequence);
 
 /**
  * Moves the floor and forgets what it passes. A floor that is not ahead in both sequence and time is left alone: the

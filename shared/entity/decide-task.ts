@@ -40,7 +40,7 @@ const knownOutcome = (run: Run, working: Working, task: Task): Outcome | undefin
   if (!run.durable) return run.batch.settle ? { result: 'done', publish: storedOutputs(working, task) } : undefined;
   if (isPassed(run.floor, task.at)) return { result: 'done', publish: [] };
   const applied = working.applied[run.batch.consumer];
-  if (!applied) return undefined;
+  if (!applied || task.at.sequence > working.highest) return undefined;
   if (isPassed(applied.floor, task.at)) return { result: 'done', publish: [] };
   const standing = find(applied, task.at);
   if (standing === 'unknown') return undefined;

@@ -1,4 +1,5 @@
 /** What a round needs from the table before it decides: entities, what others own, children, outputs kept in parts. */
+import { highest } from './applied.ts';
 import type { AnySpec, EntityKey } from './entity.ts';
 import { type Owed, orphanedRecords, overdueRecords, readEntry } from './outbox.ts';
 import { readerOf } from './reader.ts';
@@ -45,6 +46,8 @@ const take = (run: Run, key: EntityKey, item: Item | undefined): void => {
   try {
     const working = toWorking(key, kind, item);
     for (const [consumer, floor] of run.floors) seeFloor(working, consumer, floor);
+    const applied = working.applied[run.batch.consumer];
+    if (applied) working.highest = highest(applied);
     working.swept = run.alarms && item?.sweepAt !== undefined && item.sweepAt <= run.engine.clock.now();
     run.working.set(key, working);
   } catch (error) {

@@ -26,6 +26,8 @@ export type Working = {
   drop: Set<string>;
   /** All that must be written together with it, itself included. */
   group: Working[];
+  /** No record of the batch's consumer above this sequence is in `applied`. */
+  highest: number;
   /** Outputs of records that are kept in parts, by record id. */
   parts: Map<string, Owed[]>;
   /** Loaded when a decision asks for them. */
@@ -74,6 +76,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     put: new Map(),
     drop: new Set(),
     group: [],
+    highest: 0,
     parts: new Map(),
   };
   working.group.push(working);
@@ -93,7 +96,9 @@ export const seeFloor = (working: Working, consumer: string, floor: Applied['flo
 export const markApplied = (working: Working, consumer: string, floor: Applied['floor'], at: Position, tombstone = false): void => {
   working.applied[consumer] ??= { floor, above: [] };
   const applied = working.applied[consumer];
-  if (!isPassed(applied.floor, at)) record(applied, at, tombstone);
+  if (isPassed(applied.floor, at)) return;
+  record(applied, at, tombstone);
+  working.highest = Math.max(working.highest, at.sequence);
 };
 
 /** Joins two groups: from now on one transaction writes both. */

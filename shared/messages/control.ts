@@ -5,6 +5,8 @@ import { atLeastOne, count, id, time } from './fields.ts';
 import { defineMessage } from './message.ts';
 import { orEmpty } from './opaque.ts';
 
+const nothing = z.looseObject({});
+
 const pageBody = z.looseObject({ request_id: id, page: count });
 export type GatherPage = z.infer<typeof pageBody>;
 
@@ -96,6 +98,10 @@ export const controlReconcilerRun = defineMessage({
   raw: orEmpty,
 });
 
+const circuitState = z.enum(['open', 'closed', 'half_open']);
+/** Who asks, and why: it becomes the circuit's reason. `by` may come as the header X-Agent-ID. */
+const who = { by: z.string().min(1).optional(), reason: z.string().optional() };
+
 export const controlCircuitList = defineMessage({
   name: 'controlCircuitList',
   subject: subjects.controlCircuitList,
@@ -109,6 +115,7 @@ export const controlCircuitForce = defineMessage({
   subject: subjects.controlCircuitForce,
   by: 'request',
   body: z.looseObject({ service: id, state: circuitState, ...who }),
+  fromHeaders: { by: 'X-Agent-ID' },
 });
 
 export const controlCircuitReset = defineMessage({
@@ -116,6 +123,7 @@ export const controlCircuitReset = defineMessage({
   subject: subjects.controlCircuitReset,
   by: 'request',
   body: z.looseObject({ service: id, ...who }),
+  fromHeaders: { by: 'X-Agent-ID' },
 });
 
 export const controlEscalationList = defineMessage({
@@ -134,6 +142,7 @@ export const controlEscalationAck = defineMessage({
   subject: subjects.controlEscalationAck,
   by: 'request',
   body: caseBody,
+  fromHeaders: { by: 'X-Agent-ID' },
 });
 
 export const controlEscalationResolve = defineMessage({
@@ -141,6 +150,7 @@ export const controlEscalationResolve = defineMessage({
   subject: subjects.controlEscalationResolve,
   by: 'request',
   body: caseBody,
+  fromHeaders: { by: 'X-Agent-ID' },
 });
 
 export const controlTasksShow = defineMessage({

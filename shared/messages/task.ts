@@ -41,11 +41,12 @@ export const taskAssignment = defineMessage({
   body: assignmentBody,
 });
 
+/** `lost` is what task-assignment says for an agent that is gone. */
 const statusBody = z.looseObject({
   task_id: id,
   agent_id: id,
   attempt: atLeastOne.optional(),
-  status: z.enum(['accepted', 'progress', 'completed', 'failed']),
+  status: z.enum(['accepted', 'progress', 'completed', 'failed', 'lost']),
   result: z.unknown().optional(),
   error: z.unknown().optional(),
 });
@@ -59,9 +60,12 @@ export const taskStatus = defineMessage({
   fromHeaders: { agent_id: 'X-Agent-ID' },
 });
 
+export const taskOutcome = z.enum(['completed', 'failed', 'timed_out', 'unassigned', 'cancelled']);
+export type TaskOutcome = z.infer<typeof taskOutcome>;
+
 const doneBody = z.looseObject({
   task_id: id,
-  outcome: z.enum(['completed', 'failed', 'timed_out', 'unassigned', 'cancelled']),
+  outcome: taskOutcome,
   result: z.unknown().optional(),
   error: z.unknown().optional(),
   attempts: count.optional(),

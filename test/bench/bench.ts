@@ -9,6 +9,7 @@ export type Bench = { cases: string[]; run: (name: string) => Promise<Omit<Figur
 
 const benches: Record<string, () => Promise<Bench>> = {
   stack: async () => (await import('./stack.ts')).stack,
+  escalation: async () => (await import('./escalation.ts')).escalation,
 };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' }, case: { type: 'string' } } });

@@ -81,7 +81,13 @@ const ring = (before: Counter | undefined, id: string, now: number): Decision<Co
   };
 };
 
-export const counterSpec = (beforeDecide: () => void) =>
+export type Hooks = {
+  /** May throw. */
+  beforeDecide(): void;
+  decided(recordId: string, isNoop: boolean): void;
+};
+
+export const counterSpec = ({ beforeDecide, decided }: Hooks) =>
   defineEntity<Counter, Message>({
     of: counters,
     accepts: [fromStream, fromCore],
@@ -89,6 +95,9 @@ export const counterSpec = (beforeDecide: () => void) =>
     also: (_state, event) => (event.message !== 'alarm' && event.body.kind === 'both' ? [keyOf('counter', event.body.other)] : []),
     decide: (before, event, context) => {
       beforeDecide();
-      return event.message === 'alarm' ? ring(before, context.id, context.now) : decideMessage(before, event.body, context);
+      if (event.message === 'alarm') return ring(before, context.id, context.now);
+      const decision = decideMessage(before, event.body, context);
+      decided(context.recordId, decision.outcome === 'done' && Object.keys(decision).length === 1);
+      return decision;
     },
   });

@@ -8,18 +8,16 @@
  *   again, the floor passes it, and nobody can tell that from an ack.
  */
 import type { Counter, Said } from './counter.ts';
-import type { Published, World } from './simulate.ts';
-
-/** Records of one entity that may be above its floor, or owe outputs, at once: all that a run publishes to a key, and its alarms. */
-const MOST_ABOVE = 16;
+import type { Published } from './ledger.ts';
+import type { World } from './simulate.ts';
 
 type Seen = { said: Said; messageId: string };
 
 export const judge = (world: World, { swept }: { swept: boolean }): string[] => {
   const violations = [...world.bus.conflicts];
   const dead = deadRecords(world);
-  for (const [key, all] of world.published) {
-    const item = world.items.get(key);
+  for (const [key, all] of world.ledger.published) {
+    const item = world.ledger.items.get(key);
     const state = item?.state as Counter | null | undefined;
     const seen = outputsOf(world, key);
     for (const one of all)
@@ -31,8 +29,7 @@ export const judge = (world: World, { swept }: { swept: boolean }): string[] => 
     const rings = world.schedules.rings(`counter.${key}`);
     if (rings > 12 + 4 * all.length) violations.push(`the alarm of ${key} went off ${rings} times`);
   }
-  if (world.mostAbove > MOST_ABOVE) violations.push(`a consumer has ${world.mostAbove} records above its floor in one entity`);
-  if (world.mostOutbox > MOST_ABOVE) violations.push(`the outbox of an entity has ${world.mostOutbox} entries`);
+  if (world.plan.faults.length === 0) violations.push(...world.ledger.overheld);
   return violations;
 };
 
@@ -67,7 +64,7 @@ const judgeMessage = (world: World, key: string, one: Published, { state, seen, 
   if (effects > 1) say(`acted ${effects} times`);
   if (outputs.length > 1) say(`was answered ${outputs.length} times to a subscriber that honours message ids`);
   if (isDead && effects > 0) say('is a dead letter and has acted');
-  if (message.kind === 'both' && timesIn((world.items.get(one.other)?.state as Counter | null)?.side ?? 0, digit) !== effects)
+  if (message.kind === 'both' && timesIn((world.ledger.items.get(one.other)?.state as Counter | null)?.side ?? 0, digit) !== effects)
     say('changed one entity without the other');
   const comesAgain = !lost && message.via === 'stream';
   const owes = owesOutput(message.kind) && (comesAgain || (swept && lost !== 'with the tail'));
@@ -75,8 +72,8 @@ const judgeMessage = (world: World, key: string, one: Published, { state, seen, 
   if (!comesAgain) return violations;
   if (one.settledAt === undefined) say('was never settled');
   if (effects === 0 && !isDead && message.kind !== 'gated') say('never acted and is no dead letter');
-  const late = one.effectAt !== undefined && one.settledAt !== undefined && one.effectAt > one.settledAt;
-  if (late && !world.consumerLostState) say('acted after it was settled');
+  const { effectAt = 0, settledAt = Infinity, recordedNoop } = one;
+  if (effectAt > settledAt && (recordedNoop || settledAt > world.consumerLostStateAt)) say('acted after it was settled');
   return violations;
 };
 

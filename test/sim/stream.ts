@@ -7,14 +7,15 @@ import type { Delivery, Source } from '#infra/bridge/ports.ts';
 import type { BatchRecord, Floor } from '#shared/contract.ts';
 import { type Bed, later, pause } from './bed.ts';
 
-export const ACK_WAIT_MS = 2000;
+const ACK_WAIT_MS = 2000;
 
 export type Stored = { sequence: number; timestamp: number; id: string; subject: string; data: string };
 type Sink = Parameters<Source['start']>[0];
 
 export type Stream = ReturnType<typeof createStream>;
 
-export const createStream = (bed: Bed, name: string) => {
+/** `ackWait`: what the server keeps to, ms; the bridge is always told the default. */
+export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
   const { time, random, log } = bed;
   const messages = new Map<number, Stored>();
   let created = time.now();
@@ -29,6 +30,8 @@ export const createStream = (bed: Bed, name: string) => {
   let redeliver: number[] = [];
   /** Readings of the floor, oldest first: what a slow replica may still answer. */
   let readings: Floor[] = [];
+  /** When the floor rose, and to what. */
+  const rises: { at: number; floor: number }[] = [];
   let sink: Sink | undefined;
   let pumping = false;
   const listeners: ((message: Stored) => void)[] = [];
@@ -65,7 +68,7 @@ export const createStream = (bed: Bed, name: string) => {
     const { sequence } = message;
     const count = (deliveries.get(sequence) ?? 0) + 1;
     deliveries.set(sequence, count);
-    waitForAck(sequence, ACK_WAIT_MS, () => again(sequence));
+    waitForAck(sequence, ackWait, () => again(sequence));
     if (bed.spoilt('a delivery is lost') !== undefined) return log(() => `${name} ${sequence} is delivered, but does not arrive`);
     log(() => `${name} ${sequence} is delivered${count > 1 ? `, the ${count}. time` : ''}: ${message.subject} ${message.data}`);
     to.deliver(toDelivery(message, count));
@@ -94,7 +97,7 @@ export const createStream = (bed: Bed, name: string) => {
           waitForAck(sequence, ms, () => again(sequence));
         });
       },
-      working: () => say(() => waitForAck(sequence, ACK_WAIT_MS, () => again(sequence))),
+      working: () => say(() => waitForAck(sequence, ackWait, () => again(sequence))),
     };
   };
 
@@ -104,6 +107,7 @@ export const createStream = (bed: Bed, name: string) => {
     pending.delete(sequence);
     settled.add(sequence);
     while (settled.delete(floor + 1)) floor++;
+    rises.push({ at: time.now(), floor });
     log(() => `${name} ${sequence} is acked, floor ${floor}`);
     if (message) for (const listener of listeners) listener(message);
   };
@@ -143,6 +147,7 @@ export const createStream = (bed: Bed, name: string) => {
     /** Everything that was stored is settled. */
     isDrained: () => floor === last,
     floor: () => floor,
+    floorAt: (at: number) => rises.findLast((rise) => rise.at <= at)?.floor ?? 0,
     onSettled: (listener: (message: Stored) => void) => void listeners.push(listener),
     /** Power failure: what was not synced is gone, and its sequences are used again. Answers what was lost. */
     loseTail(count: number): Stored[] {

@@ -1,0 +1,17 @@
+/** Tasks, what agents say of them, and agents that come and go. */
+import { createFunction } from '#shared/function/create-function.ts';
+import { slotsKind } from '#shared/tasks/slots.ts';
+import { taskKind } from '#shared/tasks/task.ts';
+import { markerKind } from '#shared/tasks/waiting.ts';
+import { slots } from './agents.ts';
+import { settings } from './books.ts';
+import { tasks } from './decide.ts';
+import { show } from './show.ts';
+
+export const handler = createFunction({
+  name: 'task-assignment',
+  settings,
+  entities: [tasks, slots],
+  kinds: [taskKind, slotsKind, markerKind],
+  queries: [show],
+});

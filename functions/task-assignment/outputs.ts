@@ -1,0 +1,47 @@
+/** What is said of a task: how it ended, how an attempt went, that a result is ignored. Pure. */
+import type { Output } from '#shared/entity/entity.ts';
+import { alert } from '#shared/messages/alert.ts';
+import { circuitReport } from '#shared/messages/circuit.ts';
+import { output } from '#shared/messages/message.ts';
+import { type TaskOutcome, type TaskStatus, taskDone, taskStatus } from '#shared/messages/task.ts';
+import { type ActiveTask, agentOf, type Task } from '#shared/tasks/task.ts';
+import type { Ctx } from './books.ts';
+
+const SOURCE = 'task-assignment';
+
+/** `said`: its `result` or `error`. */
+export const ended = (task_id: string, outcome: TaskOutcome, attempts: number, said: object): Output =>
+  output(taskDone, { task_id }, { task_id, outcome, attempts, ...said });
+
+/** How the attempt went, to the agent's own circuit. */
+export const reported = (task: ActiveTask, outcome: 'success' | 'failure', { now }: Pick<Ctx, 'now'>): Output => {
+  const service = agentOf(task) as string;
+  const epoch = task.epoch === undefined ? {} : { epoch: task.epoch };
+  return output(circuitReport, { service }, { service, outcome, duration_ms: Math.max(0, now - task.assignedAt), ...epoch });
+};
+
+export const ignored = (task: Task, { agent_id, attempt }: TaskStatus, { id, now, newId }: Pick<Ctx, 'id' | 'now' | 'newId'>): Output => {
+  const which = attempt === undefined ? 'its attempt' : `attempt ${attempt}`;
+  const why = task.phase === 'ended' ? `the task has ended: ${task.outcome}` : 'it was given up on';
+  return output(
+    alert,
+    { severity: 'low' },
+    {
+      alert_id: newId('alert'),
+      severity: 'low',
+      source: SOURCE,
+      summary: `task ${id}: the result of ${which} by agent ${agent_id} is ignored: ${why}`,
+      agent_ids: [agent_id],
+      first_seen: new Date(now).toISOString(),
+      count: 1,
+    },
+  );
+};
+
+/** For an agent that cannot say so itself. */
+export const lost = (task_id: string, agent_id: string, attempt: number, why: string): Output =>
+  output(
+    taskStatus,
+    { task_id },
+    { task_id, agent_id, attempt, status: 'lost', error: { code: 'agent_lost', message: `agent ${agent_id} ${why}` } },
+  );

@@ -1,0 +1,169 @@
+"""An agent: its life, its heartbeat, the commands it obeys and the health checks it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Awaitable, Callable, Dict, List, Optional
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from .wire import decode, encode, headers_of, now
+
+COMMANDS = ("execute", "pause", "resume", "shutdown", "config", "status")
+
+Execute = Callable[[Any], Awaitable[Any]]
+Hook = Callable[[], Awaitable[None]]
+
+
+class Agent:
+    def __init__(
+        self,
+        nc: Client,
+        agent_id: str,
+        domain: str,
+        capabilities: List[str],
+        heartbeat_s: float = 30.0,
+        execute: Optional[Execute] = None,
+        **profile: Any,
+    ) -> None:
+        self.nc = nc
+        self.agent_id = agent_id
+        self.domain = domain
+        self.capabilities = capabilities
+        self.heartbeat_s = heartbeat_s
+        self.config: Dict[str, Any] = {}
+        self.status = "ready"
+        self.active_tasks = 0
+        self.max_concurrent_tasks = int(profile.pop("max_concurrent_tasks", 4))
+        self.last_error: Optional[str] = None
+        self.on_pause: List[Hook] = []
+        self.on_resume: List[Hook] = []
+        self._profile = profile
+        self._execute = execute
+        self._started_at = time.monotonic()
+        self._beating: Optional[asyncio.Task[None]] = None
+        self._subscriptions: List[Any] = []
+
+    # Life
+
+    async def start(self) -> None:
+        """Listens first, so that whoever hears `ready` can already be answered."""
+        for command in COMMANDS:
+            subject = f"agent.{self.agent_id}.cmd.{command}"
+            self._subscriptions.append(await self.nc.subscribe(subject, cb=self._obey))
+        for checked in (self.agent_id, "all"):
+            self._subscriptions.append(await self.nc.subscribe(f"health.check.{checked}", cb=self._answer_check))
+        await self.nc.flush()
+        await self._say("created", **self._introduction())
+        await self._say("started")
+        await self.ready()
+        self._beating = asyncio.create_task(self._beat())
+
+    async def ready(self) -> None:
+        self.status = "ready"
+        await self._say("ready", current_load=self.load, active_tasks=self.active_tasks)
+
+    async def error(self, why: str) -> None:
+        self.status = "error"
+        self.last_error = why
+        await self._say("error", error=why)
+
+    async def stop(self, reason: str = "done") -> None:
+        await self.crash()
+        for hook in self.on_pause:
+            await hook()
+        await self._say("stopped", reason=reason)
+
+    async def crash(self) -> None:
+        """Goes without a word: no more beats, no more answers."""
+        if self._beating:
+            self._beating.cancel()
+        for subscription in self._subscriptions:
+            await subscription.unsubscribe()
+        self._subscriptions = []
+
+    async def beat(self) -> None:
+        body = {
+            "agent_id": self.agent_id,
+            "status": self.status,
+            "current_load": self.load,
+            "active_tasks": self.active_tasks,
+            "timestamp": now(),
+        }
+        await self.nc.publish(f"agent.{self.agent_id}.heartbeat", encode(body), headers=headers_of(self.agent_id))
+
+    @property
+    def load(self) -> float:
+        return self.active_tasks / self.max_concurrent_tasks
+
+    def health(self) -> Dict[str, Any]:
+        return {
+            "agent_id": self.agent_id,
+            "status": self.status,
+            "uptime_seconds": int(time.monotonic() - self._started_at),
+            "current_load": self.load,
+            "capabilities": self.capabilities,
+            "last_error": self.last_error,
+        }
+
+    def _introduction(self) -> Dict[str, Any]:
+        return {
+            "domain": self.domain,
+            "capabilities": self.capabilities,
+            "max_concurrent_tasks": self.max_concurrent_tasks,
+            **self._profile,
+        }
+
+    async def _say(self, event: str, **fields: Any) -> None:
+        body = {"agent_id": self.agent_id, **fields}
+        await self.nc.publish(f"agent.{self.agent_id}.{event}", encode(body), headers=headers_of(self.agent_id))
+
+    async def _beat(self) -> None:
+        while True:
+            await self.beat()
+            await asyncio.sleep(self.heartbeat_s)
+
+    # Commands
+
+    async def _obey(self, msg: Msg) -> None:
+        command = msg.subject.rsplit(".", 1)[1]
+        body = decode(msg.data)
+        try:
+            answer = {"status": "ok", **await self._do(command, body)}
+        except Exception as error:  # the caller gets to know whatever it is
+            answer = {"status": "failed", "error": str(error)}
+        if isinstance(body, dict) and "command_id" in body:
+            answer["command_id"] = body["command_id"]
+        if msg.reply:
+            await msg.respond(encode(answer))
+        else:
+            await self.respond(command, answer, msg.headers)
+        if command == "shutdown":
+            await self.stop("shutdown")
+
+    async def _do(self, command: str, body: Any) -> Dict[str, Any]:
+        if command == "status":
+            return self.health()
+        if command == "config":
+            self.config.update(body)
+            return {"config": self.config}
+        if command == "execute":
+            if not self._execute:
+                raise ValueError(f"agent {self.agent_id} executes nothing")
+            return {"result": await self._execute(body)}
+        if command in ("pause", "resume"):
+            self.status = "paused" if command == "pause" else "ready"
+            for hook in self.on_pause if command == "pause" else self.on_resume:
+                await hook()
+            await self.beat()
+        return {}
+
+    async def respond(self, request: str, answer: Any, cause: Optional[Dict[str, str]] = None) -> None:
+        """The answer to a command, or to a task by its id, where nobody waits at a reply subject."""
+        await self.nc.publish(f"agent.{self.agent_id}.resp.{request}", encode(answer), headers=headers_of(self.agent_id, cause))
+
+    async def _answer_check(self, msg: Msg) -> None:
+        if msg.reply:
+            await msg.respond(encode(self.health()))

@@ -1,0 +1,177 @@
+/**
+ * task-assignment on a table in memory, with agents, time and alarms: batches of messages in, what was published out. What
+ * it publishes to itself comes back to it. After every batch `check` looks at the table and at the whole past.
+ */
+import { expect } from 'vitest';
+import { slots } from '#functions/task-assignment/agents.ts';
+import { settings } from '#functions/task-assignment/books.ts';
+import { tasks } from '#functions/task-assignment/decide.ts';
+import { show } from '#functions/task-assignment/show.ts';
+import { type Circuit, circuitKind, newCircuit } from '#shared/circuit/circuit.ts';
+import type { Answer, Batch } from '#shared/contract.ts';
+import { type AnyKind, keyOf } from '#shared/entity/entity.ts';
+import { readerOf } from '#shared/entity/reader.ts';
+import { createFunction } from '#shared/function/create-function.ts';
+import { type Agent, agentKind, lookupChildren } from '#shared/registry/agent.ts';
+import { capacityOf } from '#shared/routing/choose.ts';
+import { slotsKind } from '#shared/tasks/slots.ts';
+import { agentOf, taskKind } from '#shared/tasks/task.ts';
+import { markerKind } from '#shared/tasks/waiting.ts';
+import { memoryStore } from '#test/sim/memory-store.ts';
+import { START } from './decide.ts';
+
+export type Sent = { subject: string; body: Record<string, unknown> };
+
+export const anAgent = (agent_id: string, profile: Partial<Agent['profile']> = {}, over: Partial<Agent> = {}): Agent => ({
+  profile: { agent_id, capabilities: ['ocr'], metadata: {}, max_concurrent_tasks: 2, ...profile },
+  lifecycle: 'active',
+  since: START,
+  lastSeen: START,
+  responsive: true,
+  status: 'ready',
+  load: 0,
+  activeTasks: 0,
+  ...over,
+});
+
+export const taskWorld = () => {
+  let now = START;
+  let records = 0;
+  let invocations = 0;
+  const clock = { now: () => now, after: (_: number, fn: () => void) => (queueMicrotask(fn), () => undefined) };
+  const store = memoryStore({ clock });
+  const reader = readerOf(store);
+  const logger = {
+    warn: () => undefined,
+    error: (_: string, e: unknown) => errors.push(e),
+    appendKeys: () => undefined,
+    resetKeys: () => undefined,
+  };
+  const errors: unknown[] = [];
+  const handler = createFunction(
+    { name: 'task-assignment', settings, entities: [tasks, slots], kinds: [taskKind, slotsKind, markerKind], queries: [show] },
+    () =>
+      ({
+        store,
+        clock,
+        random: () => 0,
+        environment: {},
+        logger,
+        metrics: { addMetric: () => undefined, publishStoredMetrics: () => undefined },
+      }) as never,
+  );
+  const timers = new Map<string, number>();
+  const published: Sent[] = [];
+  const deadLetters: string[] = [];
+  const agents = new Map<string, Agent>();
+
+  const put = async (kind: AnyKind, id: string, state: unknown) => {
+    const version = ((await store.load([keyOf(kind.kind, id)])).get(keyOf(kind.kind, id))?.version ?? 0) + 1;
+    const lookup = kind.lookup?.(state);
+    const item = { key: keyOf(kind.kind, id), version, schema: kind.version, state, applied: {}, outbox: {}, nonce: '' };
+    await store.write([[{ ...item, ...(lookup !== undefined && { lookup }) }]]);
+  };
+
+  const send = async (binding: string, messages: { subject: string; data: string }[]): Promise<Answer> => {
+    const request = messages.some(({ subject }) => subject.startsWith('control.'));
+    const Records = messages.map(({ subject, data }) => {
+      const sequence = ++records;
+      const timestamp = new Date(now).toISOString();
+      const id = `S@1:${sequence}:${now}`;
+      return { id, subject, data, encoding: 'utf8' as const, headers: {}, sequence, deliveries: 1, timestamp };
+    });
+    const batch: Batch = {
+      eventSource: request ? 'nats:request' : 'nats:jetstream',
+      binding: `task-assignment.${binding}`,
+      consumer: request ? 'request@1/task-assignment.operators.b' : `S@1/task-assignment_${binding}.1`,
+      floor: { sequence: 0, asOf: new Date(START).toISOString() },
+      deadline: new Date(now + 60_000).toISOString(),
+      Records,
+    };
+    const answer = await handler(batch, { awsRequestId: `i${++invocations}` });
+    await take(answer);
+    return answer;
+  };
+
+  const take = async (answer: Answer): Promise<void> => {
+    expect(answer.batchItemFailures.filter(({ deadLetter }) => !deadLetter)).toEqual([]);
+    for (const { reason } of answer.batchItemFailures) deadLetters.push(reason?.message ?? '');
+    for (const { key, at } of answer.timers) at === null ? timers.delete(key) : timers.set(key, Date.parse(at));
+    published.push(...answer.publish.map(({ subject, data }) => ({ subject, body: JSON.parse(data) })));
+    await check();
+    const own = answer.publish.filter(({ subject }) => subject.startsWith('coordination.tasks.status.'));
+    if (own.length > 0) await send('statuses', own);
+  };
+
+  const state = async (id: string) => (await reader.load(taskKind, [id])).get(id);
+
+  /** Never over capacity, slots and tasks agree, attempts within their limit, one end a task. */
+  const check = async (): Promise<void> => {
+    const ids = [...new Set(published.map(({ body }) => body.task_id as string))].filter(Boolean);
+    const states = await reader.load(taskKind, ids);
+    const held = new Map<string, string[]>();
+    for (const [id, task] of states) {
+      if (task.phase !== 'ended') expect(task.tried.length).toBeLessThanOrEqual(task.maxAttempts);
+      if (task.phase === 'active') held.set(agentOf(task) as string, [...(held.get(agentOf(task) as string) ?? []), id]);
+    }
+    for (const [id, { active }] of await reader.load(slotsKind, [...agents.keys()])) {
+      expect(Object.keys(active).toSorted()).toEqual((held.get(id) ?? []).toSorted());
+      expect(Object.keys(active).length).toBeLessThanOrEqual(capacityOf(agents.get(id) as Agent));
+    }
+    const ends = published.filter(({ subject }) => subject.startsWith('coordination.tasks.done.')).map(({ subject }) => subject);
+    expect(new Set(ends).size).toBe(ends.length);
+  };
+
+  const bodies = (prefix: string) => published.filter(({ subject }) => subject.startsWith(prefix)).map(({ body }) => body);
+
+  return {
+    errors,
+    published,
+    deadLetters,
+    state,
+    bodies,
+    /** `[task, agent]` of every assignment, in order. */
+    assigned: () => bodies('coordination.tasks.assignment.').map(({ task_id, agent_id }) => [task_id, agent_id]),
+    join: async (...joining: Agent[]) => {
+      for (const agent of joining) {
+        agents.set(agent.profile.agent_id, agent);
+        await put(agentKind, agent.profile.agent_id, agent);
+        await store.putChildren(lookupChildren(agent).map((child) => ({ ...child, key: keyOf('agent', agent.profile.agent_id) })));
+      }
+    },
+    circuit: (id: string, over: Partial<Circuit>) => put(circuitKind, id, { ...newCircuit(START), ...over }),
+    submit: (...submitted: ({ task_id: string } & Record<string, unknown>)[]) =>
+      send(
+        'tasks',
+        submitted.map(({ type = 'assignment', ...body }) => ({ subject: `coordination.tasks.${type}`, data: JSON.stringify(body) })),
+      ),
+    say: (...said: ({ task_id: string; agent_id: string; status: string } & Record<string, unknown>)[]) =>
+      send(
+        'statuses',
+        said.map((body) => ({ subject: `coordination.tasks.status.${body.task_id}`, data: JSON.stringify(body) })),
+      ),
+    tell: (subject: string, body: object = {}) => send('lifecycle', [{ subject, data: JSON.stringify(body) }]),
+    ask: async (subject: string, body: object) => {
+      const { replies } = await send('operators', [{ subject, data: JSON.stringify(body) }]);
+      const [reply] = replies ?? [];
+      return reply?.error ?? JSON.parse(reply?.data ?? 'null');
+    },
+    /** Lets ms pass; alarms that fall due ring in order, those of one time in one batch, `late` ms after it. */
+    pass: async (ms: number, late = 0): Promise<void> => {
+      const until = now + ms;
+      for (;;) {
+        const due = Math.min(...timers.values());
+        if (due + late > until) break;
+        now = Math.max(now, due + late);
+        const ringing = [...timers].filter(([, at]) => at === due);
+        for (const [key] of ringing) timers.delete(key);
+        const data = JSON.stringify({ due: new Date(due).toISOString() });
+        await send(
+          'alarms',
+          ringing.map(([key]) => ({ subject: `timers.due.task-assignment.${key}`, data })),
+        );
+      }
+      now = until;
+    },
+  };
+};
