@@ -6,7 +6,7 @@
  */
 export type Nature = 'transient' | 'poison';
 
-const NATURES: Readonly<Record<string, Nature>> = {
+export const NATURES: Readonly<Record<string, Nature>> = {
   // The function or what it needs was not there, or too slow.
   timeout: 'transient',
   deadline: 'transient',

@@ -104,48 +104,51 @@ export const decide = (operation: Operation | undefined, event: Event, context: 
     skipped: {},
     keepUntil: now + settings.keepMs,
   };
-  const first = step(begun, context, begun.action === 'replay' ? settings.canary : MAX_STEP);
-  const { state = begun } = first;
-  const isWatched = begun.action === 'replay' && first.taken.length > 0;
-  const after: Operation = isWatched ? { ...state, phase: 'watching', canaries: first.taken } : state;
-  const { also, publish } = first;
-  return done({
-    state: after,
-    also,
-    publish,
-    wakeAt: isWatched ? now + settings.canaryWaitMs : nextStep(after, now),
-    reply: { body: { operation: toWire(context.id, after) } },
-  });
+  const first = advance(begun, context);
+  return done({ ...first, reply: { body: { operation: toWire(context.id, first.state) } } });
 };
 
-const nextStep = ({ phase }: Operation, now: number): number | null => (phase === 'running' ? now + STEP_MS : null);
-
 const goOn = (operation: Operation, context: StepContext): Decision<Operation> => {
-  const { now, wakeAt, view, settings } = context;
+  const { now, wakeAt, view } = context;
   if (wakeAt === null || now < wakeAt) return done();
   if (operation.phase === 'watching') return judge(operation, context);
   if (operation.phase !== 'running') return done({ wakeAt: null });
   // It was changed after the letters were looked for: the next alarm looks again.
   if (view.get(context.id)?.from !== operation.next) return done({ wakeAt: now + STEP_MS });
-  const { state, also, publish } = step(operation, context, operation.action === 'replay' ? settings.replayRate : MAX_STEP);
-  return done({ state, also, publish, wakeAt: nextStep(state, now) });
+  return done(advance(operation, context));
 };
+
+/** The next step. A replay has its canaries out before anything else. */
+const advance = (operation: Operation, context: StepContext) => {
+  const { now, settings } = context;
+  const isReplay = operation.action === 'replay';
+  const isCanary = isReplay && operation.canaries.length === 0;
+  const many = isReplay ? (isCanary ? settings.canary : settings.replayRate) : MAX_STEP;
+  const { after, taken, ...decided } = step(operation, context, many);
+  if (isCanary && taken.length > 0) {
+    const state: Operation = { ...after, phase: 'watching', canaries: taken };
+    return { ...decided, state, wakeAt: now + settings.canaryWaitMs };
+  }
+  if (isOver(after)) return { ...decided, state: ended(after, 'done', now), wakeAt: null };
+  return { ...decided, state: after, wakeAt: now + STEP_MS };
+};
+
+const ended = (operation: Operation, phase: 'done' | 'stopped', now: number): Operation => ({ ...operation, phase, endedAt: now });
 
 /** The canaries have had their time: the rest follows when none of them is back. */
 const judge = (operation: Operation, context: StepContext): Decision<Operation> => {
   const { now } = context;
   const back = operation.canaries.filter((id) => context.also(letterKind, id)?.status !== 'replayed');
   if (back.length > 0) {
-    const state: Operation = { ...operation, phase: 'stopped', endedAt: now };
-    return done({ state, publish: [stopped(state, back, context)], wakeAt: null });
+    return done({ state: ended(operation, 'stopped', now), publish: [stopped(operation, back, context)], wakeAt: null });
   }
-  const state: Operation = isOver(operation) ? { ...operation, phase: 'done', endedAt: now } : { ...operation, phase: 'running' };
-  return done({ state, wakeAt: state.phase === 'running' ? now : null });
+  if (isOver(operation)) return done({ state: ended(operation, 'done', now), wakeAt: null });
+  return done({ state: { ...operation, phase: 'running' }, wakeAt: now });
 };
 
 const isOver = ({ next, taken, limit = Infinity }: Operation): boolean => next === null || taken >= limit;
 
-type Step = { state: Operation; also: Record<EntityKey, Letter>; publish: Output[]; taken: string[] };
+type Step = { after: Operation; also: Record<EntityKey, Letter>; publish: Output[]; taken: string[] };
 
 /** Takes at most `many` letters of those that were found. */
 const step = (operation: Operation, context: StepContext, many: number): Step => {
@@ -172,8 +175,7 @@ const step = (operation: Operation, context: StepContext, many: number): Step =>
     taken.push(letterId);
   }
   const after: Operation = { ...operation, next, taken: operation.taken + taken.length, skipped };
-  const state: Operation = isOver(after) ? { ...after, phase: 'done', endedAt: now } : after;
-  return { state, also, publish: operation.action === 'replay' ? taken.map((letter) => woken(letter, now)) : [], taken };
+  return { after, also, publish: operation.action === 'replay' ? taken.map((letter) => woken(letter, now)) : [], taken };
 };
 
 const marked = (letter: Letter, { action, by }: Operation, id: string, now: number): Letter =>

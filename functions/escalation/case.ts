@@ -42,7 +42,7 @@ export const caseKind: Kind<Case> = {
 const iso = (time: number): string => new Date(time).toISOString();
 const said = ({ at, ...rest }: z.infer<typeof word>) => ({ ...rest, at: iso(at) });
 
-/** As operators see it. `deadline`: when it goes up a level, epoch ms. */
+/** As operators see it. */
 export const toWire = (agentId: string, one: Case) => ({
   agent_id: agentId,
   case_id: one.caseId,

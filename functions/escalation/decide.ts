@@ -76,7 +76,7 @@ const escalate = (before: Case | undefined, open: Case | undefined, { body, sent
     ...(open ?? { caseId: context.newId('case'), status: 'open', level, openedAt: context.now }),
     count: (open?.count ?? 0) + 1,
     failures: [...(open?.failures ?? []), ...(failure === undefined ? [] : [failure])].slice(-REMEMBERED_FAILURES),
-    last: { reason: body.escalation_reason ?? 'no reason was given', at: sentAt },
+    last: { reason: body.escalation_reason ?? 'no reason was given', at: Math.max(sentAt, open?.last.at ?? 0) },
     ...(body.supervisor_id !== undefined && level === 1 && { supervisor: body.supervisor_id }),
   };
   if (open && (open.status === 'acknowledged' || level <= open.level)) return done({ state: joined });

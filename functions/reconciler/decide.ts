@@ -20,10 +20,10 @@ import { controlReconcilerRun } from '#shared/messages/control.ts';
 import { output, type Received } from '#shared/messages/message.ts';
 import { buildSubject, internalSubjects } from '#shared/subjects.ts';
 
-/** Entities a sweep; about 100 KB of alarms. */
-const LIMIT = 500;
+/** Entities a sweep; about 150 KB of alarms. */
+const LIMIT = 1000;
 /** After a full sweep: time enough for the owners to write, and for the index to show it. */
-const AGAIN_MS = 10_000;
+const AGAIN_MS = 2000;
 
 const sweepSchema = z.object({
   /** The last one, epoch ms. */

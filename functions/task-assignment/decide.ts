@@ -75,7 +75,7 @@ const placeOrWait = (work: Work, books: Books, context: Ctx): Change => {
 };
 
 const nextLook = ({ since, until }: WaitingTask, now: number): number =>
-  Math.min(until, now + Math.min(LOOK_AGAIN_MS.most, Math.max(LOOK_AGAIN_MS.least, (now - since) / 2)));
+  Math.min(until, now + Math.min(LOOK_AGAIN_MS.most, Math.max(LOOK_AGAIN_MS.least, Math.floor((now - since) / 2))));
 
 const hear = (before: Task | undefined, event: Received<typeof taskStatus>, context: Ctx): Change => {
   const { agent_id, attempt, status, error, result } = event.body;

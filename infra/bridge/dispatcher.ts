@@ -133,14 +133,13 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     lanes.offer(to, held);
   };
 
-  /** The stream lost its tail and uses sequences again: what is said of an old message would settle a new one. */
+  /**
+   * The stream lost its tail and uses sequences again: what is said of an old message would settle a new one, so nothing is.
+   * Those that the stream still has come again.
+   */
   const forgetTail = (of: Attached, record: BatchRecord): void => {
     of.newest = record;
-    for (const [id, { sequence, held }] of of.unsettled) {
-      if (sequence < record.sequence || id === record.id) continue;
-      of.unsettled.delete(id);
-      if (held) held.delivery = { ...held.delivery, ack() {}, nak() {}, working() {} };
-    }
+    for (const { held } of of.unsettled.values()) if (held) held.delivery = { ...held.delivery, ack() {}, nak() {}, working() {} };
   };
 
   const foldInto = (to: Attached, held: Held, delivery: Delivery): void => {
@@ -344,7 +343,10 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   /** The batch is halved until what fails stands alone. */
   const batchFailed = async (of: Attached, batch: Held[], error: InvokeError): Promise<void> => {
     const code = error instanceof InvokeError ? error.kind : 'function_error';
-    const failureOf = ({ delivery }: Held): ItemFailure => ({ itemIdentifier: delivery.record.id, reason: { code, message: error.message } });
+    const failureOf = ({ delivery }: Held): ItemFailure => ({
+      itemIdentifier: delivery.record.id,
+      reason: { code, message: error.message },
+    });
     if (of.source.eventSource !== 'nats:jetstream')
       return void unstoredFailed(
         of,

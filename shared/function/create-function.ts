@@ -27,7 +27,10 @@ export type FunctionSpec<Settings> = {
   kinds?: readonly AnyKind[];
 };
 
-/** Tests and the simulator bring their own `runtime`; a Lambda and the local stack use the environment's. */
+/**
+ * Tests and the simulator bring their own `runtime`; a Lambda and the local stack use the environment's. `owns`: the kinds
+ * that the function writes.
+ */
 export const createFunction = <Settings>(spec: FunctionSpec<Settings>, makeRuntime: (name: string) => Runtime = environmentRuntime) => {
   let made: { runtime: Runtime; settings: Settings } | undefined;
   const ready = () => {
@@ -40,7 +43,7 @@ export const createFunction = <Settings>(spec: FunctionSpec<Settings>, makeRunti
   };
   const { entities = [], queries = [], kinds = [] } = spec;
 
-  return middy<DecodedBatch, Answer, Error, LambdaContext>()
+  const handler = middy<DecodedBatch, Answer, Error, LambdaContext>()
     .use(observe(() => ready().runtime))
     .use(decode({ name: spec.name, entities, queries }))
     .handler(async (batch: DecodedBatch, context: LambdaContext): Promise<Answer> => {
@@ -50,6 +53,8 @@ export const createFunction = <Settings>(spec: FunctionSpec<Settings>, makeRunti
       if (!batch.settle) await ask(batch.decoded.questions, runtime, answer);
       return answer;
     }) as unknown as (batch: Batch, context: Pick<LambdaContext, 'awsRequestId'>) => Promise<Answer>;
+  const owned = [...entities.map((entity) => entity.of), ...kinds].map(({ kind }) => kind);
+  return Object.assign(handler, { owns: [...new Set(owned)] });
 };
 
 const toAnswer = (decided: EngineAnswer, batch: Batch, log: (error: unknown) => void): Answer => {

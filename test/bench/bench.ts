@@ -9,6 +9,7 @@ export type Bench = { cases: string[]; run: (name: string) => Promise<Omit<Figur
 
 const benches: Record<string, () => Promise<Bench>> = {
   stack: async () => (await import('./stack.ts')).stack,
+  tasks: async () => (await import('./tasks.ts')).tasks,
   escalation: async () => (await import('./escalation.ts')).escalation,
 };
 

@@ -5,6 +5,8 @@ import { collect, type Stack, setupStack } from '#test/support/stack.ts';
 
 const WITHIN = { timeout: 15_000, interval: 50 };
 const FAILURES = 'supervision.failures.high';
+/** Taken by one function, so that a bad message is one letter. */
+const ESCALATIONS = 'supervision.escalation.1';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -38,32 +40,34 @@ const bury = (body: unknown, code: string, sequence: number) => {
 };
 
 test('what nobody can read is kept as poison, with its bytes, and found by subject, reason and day', async () => {
-  await stack.publish(FAILURES, 'no json at all');
+  await stack.publish(ESCALATIONS, 'no json at all');
   const today = new Date().toISOString().slice(0, 10);
-  const by = [{ subject: FAILURES }, { reason: 'not_json' }, { since: `${today}T00:00:00Z` }, { subject: 'supervision.>' }];
+  const by = [{ subject: ESCALATIONS }, { reason: 'not_json' }, { since: `${today}T00:00:00Z` }, { subject: 'supervision.>' }];
   for (const filter of by) await expect.poll(() => found(filter), WITHIN).toMatchObject([{ nature: 'poison', status: 'open', bytes: 14 }]);
   const [letter] = await found({ reason: 'not_json' });
   expect(await ask('show', { id: letter?.id })).toMatchObject({
-    letter: { payload: 'no json at all', origin: { stream: 'SUPERVISION_EVENTS' }, history: [{ what: 'came', by: 'failure-handler' }] },
+    letter: { payload: 'no json at all', origin: { stream: 'SUPERVISION_EVENTS' }, history: [{ what: 'came', by: 'escalation' }] },
   });
 });
 
-test('a transient error is tried again by itself', async () => {
+test('a transient error is tried again by itself, with bytes too many for one item of the table', async () => {
   const recoveries = await collect(stack.nc, 'supervision.recovery.late-1');
-  bury(aFailure('late-1'), 'table_unavailable', 1);
+  bury({ ...aFailure('late-1'), context: { dump: '"'.repeat(250_000) } }, 'table_unavailable', 1);
   await expect.poll(() => recoveries.length, WITHIN).toBe(1);
   expect(await found({ reason: 'table_unavailable' })).toMatchObject([{ nature: 'transient', status: 'replayed', retries: 1 }]);
 });
 
-test('a letter of a megabyte comes in parts and is shown whole', async () => {
-  await stack.publish('supervision.failures.medium', 'x'.repeat(1_048_576 - 200));
-  await expect.poll(() => found({ subject: 'supervision.failures.medium' }), WITHIN).toMatchObject([{ bytes: 1_048_376 }]);
+test('a letter of a megabyte comes in parts and is one letter, too long to show', async () => {
+  await stack.publish('supervision.escalation.2', 'x'.repeat(1_048_576 - 200));
+  await expect.poll(() => found({ subject: 'supervision.escalation.2' }), WITHIN).toMatchObject([{ bytes: 1_048_376 }]);
+  const [letter] = await found({ subject: 'supervision.escalation.2' });
+  expect(await ask('show', { id: letter?.id })).toMatchObject({ letter: { payload: null, truncated: true } });
 });
 
 test('a replay of what is still poison stops at its canaries, and what came back is the same letter', async () => {
   const alerts = await collect(stack.nc, 'alerts.medium');
-  for (const n of [1, 2, 3, 4]) await stack.publish('supervision.failures.low', `bad ${n}`);
-  const filter = { subject: 'supervision.failures.low' };
+  for (const n of [1, 2, 3, 4]) await stack.publish('supervision.escalation.3', `bad ${n}`);
+  const filter = { subject: 'supervision.escalation.3' };
   await expect.poll(async () => (await found(filter)).length, WITHIN).toBe(4);
   const { operation: begun } = await ask<{ operation: { id: string } }>('replay', { ...filter, by: 'kim' });
   await expect.poll(() => operation(begun.id), WITHIN).toMatchObject({ phase: 'stopped', taken: 2, by: 'kim', action: 'replay' });
@@ -94,8 +98,8 @@ test('the same error is one group, whatever it is about', async () => {
 test('discarded letters stay where they are, and whoever discarded them is known', async () => {
   const head = headers();
   head.set('X-Agent-ID', 'operator-7');
-  await stack.nc.request('control.dlq.discard', JSON.stringify({ subject: 'supervision.failures.low' }), { headers: head, timeout: 5000 });
-  const discarded = () => found({ subject: 'supervision.failures.low', status: 'discarded' });
+  await stack.nc.request('control.dlq.discard', JSON.stringify({ subject: 'supervision.escalation.3' }), { headers: head, timeout: 5000 });
+  const discarded = () => found({ subject: 'supervision.escalation.3', status: 'discarded' });
   await expect.poll(async () => (await discarded()).length, WITHIN).toBe(4);
   const { operations } = await ask<{ operations: object[] }>('list', { view: 'operations' });
   expect(operations).toContainEqual(expect.objectContaining({ action: 'discard', by: 'operator-7', phase: 'done', taken: 4 }));

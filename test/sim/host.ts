@@ -31,7 +31,7 @@ export type HostOptions = {
   table: MemoryTable;
   /** ms that its clock is ahead. */
   skew: number;
-  /** Told of every write that landed, and of the records that its invocation found to change nothing. */
+  /** Told of every write that came to the table, and of the records that its invocation found to change nothing. */
   landed(keys: readonly string[], noops: ReadonlySet<string>): void;
   wrapStore?: (store: Store) => Store;
 };

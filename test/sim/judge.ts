@@ -29,7 +29,9 @@ export const judge = (world: World, { swept }: { swept: boolean }): string[] => 
     const rings = world.schedules.rings(`counter.${key}`);
     if (rings > 12 + 4 * all.length) violations.push(`the alarm of ${key} went off ${rings} times`);
   }
-  if (world.plan.faults.length === 0) violations.push(...world.ledger.overheld);
+  // A floor that cannot be read, or a write of another consumer, may find an old one.
+  const { faults, messages } = world.plan;
+  if (faults.length === 0 && messages.every(({ via }) => via === 'stream')) violations.push(...world.ledger.overheld);
   return violations;
 };
 

@@ -53,9 +53,11 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
     of.push(one);
     const body: Body = { kind, digit: one.digit, other: one.other, x };
     bed.log(() => `${name} is published${via === 'core' ? ' without a stream' : ''}: ${kind} ${key}, digit ${one.digit}`);
-    if (via === 'core') return core.publish(`beat.${key}`, JSON.stringify(body));
-    one.id = events.publish(`in.${key}`, JSON.stringify(body)).id;
-    byRecord.set(one.id, one);
+    if (via === 'core') core.publish(`beat.${key}`, JSON.stringify(body));
+    else {
+      one.id = events.publish(`in.${key}`, JSON.stringify(body)).id;
+      byRecord.set(one.id, one);
+    }
   };
 
   return {
@@ -74,12 +76,14 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
       }
     },
 
-    /** Looks at what a write left behind: which messages have acted by it, and which were found to change nothing. */
+    /** Looks at what a write left behind, if it landed: which messages have acted by it, and which were found to change nothing. */
     landed(keys: readonly string[], noops: ReadonlySet<string>): void {
       for (const key of keys) {
-        const item = JSON.parse(table.items.get(key as EntityKey) as string) as Item;
-        const state = item.state as Counter | null;
         const name = key.slice('counter#'.length);
+        const item = JSON.parse(table.items.get(key as EntityKey) ?? '{}') as Item;
+        // It did not land: a conflict.
+        if (item.version === undefined || item.version === items.get(name)?.version) continue;
+        const state = item.state as Counter | null;
         items.set(name, item);
         for (const one of published.get(name) ?? []) {
           if (one.effectAt === undefined && (state?.sum ?? 0) & (one.digit * 3)) one.effectAt = time.now();

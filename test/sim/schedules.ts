@@ -18,8 +18,11 @@ export const createSchedules = (bed: Bed, due: Stream, { guarded = true } = {}) 
   return {
     set({ key, at, version }: Timer): void {
       const before = standing.get(key);
-      if (guarded && before && before.version > version) return bed.log(() => `an alarm of version ${version} for ${key} comes too late`);
-      if (at === null) return void standing.delete(key);
+      if (guarded && before && before.version > version) return;
+      if (at === null) {
+        standing.delete(key);
+        return;
+      }
       const alarm = { at: Date.parse(at), version };
       standing.set(key, alarm);
       if (before?.at !== alarm.at) bed.log(() => `the alarm of ${key} is set to ${alarm.at}`);

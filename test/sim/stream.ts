@@ -69,7 +69,10 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
     const count = (deliveries.get(sequence) ?? 0) + 1;
     deliveries.set(sequence, count);
     waitForAck(sequence, ackWait, () => again(sequence));
-    if (bed.spoilt('a delivery is lost') !== undefined) return log(() => `${name} ${sequence} is delivered, but does not arrive`);
+    if (bed.spoilt('a delivery is lost') !== undefined) {
+      log(() => `${name} ${sequence} is delivered, but does not arrive`);
+      return;
+    }
     log(() => `${name} ${sequence} is delivered${count > 1 ? `, the ${count}. time` : ''}: ${message.subject} ${message.data}`);
     to.deliver(toDelivery(message, count));
   };

@@ -64,6 +64,7 @@ export const fakeWorld = (
   const eventSource = over.eventSource ?? 'nats:jetstream';
   let sink: Parameters<Source['start']>[0] | undefined;
   const world = {
+    consumer: eventSource === 'nats:jetstream' ? 'EVENTS@1/fn_events.1' : 'core@1/fn.events.b1',
     answer: async (_batch: Batch): Promise<unknown> => anAnswer(),
     floor: async (): Promise<Floor> => ({ sequence: 0, asOf: new Date(time.now()).toISOString() }),
     publish: async (_messages: readonly Outgoing[]): Promise<void> => {},
@@ -82,7 +83,9 @@ export const fakeWorld = (
   };
   const source: Source = {
     eventSource,
-    consumer: eventSource === 'nats:jetstream' ? 'EVENTS@1/fn_events.1' : 'core@1/fn.events.b1',
+    get consumer() {
+      return world.consumer;
+    },
     ...(eventSource === 'nats:jetstream' && { ackWait: 5000 }),
     start: (to) => {
       sink = to;

@@ -323,13 +323,26 @@ describe('what the server is told', () => {
     ]);
   });
 
-  it('nothing of a message whose sequence a new one has by now', async () => {
+  it('nothing of what it delivered before it lost its tail: a new message may have the sequence', async () => {
     const world = fakeWorld();
     world.answer = () => new Promise((resolve) => world.time.at(world.time.now() + 100, () => resolve(anAnswer())));
     world.deliver(aRecord(1), aRecord(2));
     world.deliver(aRecord(2, { id: 'EVENTS@1:2:9999', subject: 'in.b', timestamp: '2026-01-01T00:01:00.000Z' }));
     await world.time.advance(1000);
-    expect(world.said).toEqual(['1 ack', '2 ack']);
+    expect(world.said).toEqual(['2 ack']);
+  });
+
+  it('what it was told under: a stream made anew has another identity, and another floor', async () => {
+    const world = fakeWorld({ binding: { batchWindow: 5 } });
+    world.floor = async () => ({ sequence: 7, asOf: '2026-01-01T00:00:00.000Z' });
+    world.deliver(aRecord(1));
+    world.consumer = 'EVENTS@2/fn_events.1';
+    world.deliver(aRecord(2));
+    await world.time.advance(100);
+    expect(world.batches.map(({ consumer, floor }) => [consumer, floor.sequence])).toEqual([
+      ['EVENTS@1/fn_events.1', 0],
+      ['EVENTS@2/fn_events.1', 7],
+    ]);
   });
 
   it('that work goes on, as long as a message waits', async () => {

@@ -101,7 +101,11 @@ describe('writers that meet', () => {
   const contested = (times: number, meanwhile: (store: Store) => Promise<unknown>) => {
     const store = memoryStore();
     let left = times;
-    return { ...store, write: async (units) => (left-- > 0 && (await meanwhile(store)), store.write(units)) } as Store;
+    const write: Store['write'] = async (units) => {
+      if (left-- > 0) await meanwhile(store);
+      return store.write(units);
+    };
+    return { ...store, write };
   };
   const another = async (store: Store) => {
     const item = (await store.load(['counter#a'])).get('counter#a');
@@ -114,7 +118,7 @@ describe('writers that meet', () => {
       ...item,
       version: (item?.version ?? 0) + 1,
       state: { sum },
-      nonce: 'else',
+      nonce: `else ${item?.nonce}`,
     } as const;
     await store.write([[next]]);
   };
@@ -133,9 +137,35 @@ describe('writers that meet', () => {
 
   it('its own write that landed, with the answer lost, is not a conflict', async () => {
     const store = memoryStore();
-    const world = engineWorld({ store: { ...store, write: async (units) => (await store.write(units), store.write(units)) } });
+    const twice: Store['write'] = (units) => store.write(units).then(() => store.write(units));
+    const world = engineWorld({ store: { ...store, write: twice } });
     const { outcome } = await world.run([world.work(1, add(1))], core('b1'));
     expect([outcome, (await world.item())?.state]).toEqual([{ 1: done(1) }, { sum: 1 }]);
+  });
+
+  it('nor is it when another writer came between', async () => {
+    const store = memoryStore();
+    const world = engineWorld({
+      store: {
+        ...store,
+        write: async (units) => {
+          await store.write(units);
+          await another(store);
+          return store.write(units);
+        },
+      },
+    });
+    const { outcome } = await world.run([world.work(1, add(1))], core('b1'));
+    expect([outcome, (await world.item())?.state]).toEqual([{ 1: done(1) }, { sum: 11 }]);
+  });
+
+  it('a conflict that cannot be looked into fails its records: they may have acted', async () => {
+    const store = memoryStore();
+    let reads = 0;
+    const load: Store['load'] = (keys) => (reads++ > 0 ? Promise.reject(new Error('busy')) : store.load(keys));
+    const world = engineWorld({ store: { ...contested(1, another), load } });
+    const { outcome } = await world.run([world.work(1, add(1))], core('b1'));
+    expect(outcome[1]).toMatchObject(failed('table_unavailable'));
   });
 
   it('a write that fails takes its own entity’s records along, no others', async () => {
@@ -263,9 +293,11 @@ describe('several entities', () => {
   it('that hang together in a chain of more than 100 are split into transactions that the table takes', async () => {
     const sizes: number[] = [];
     const store = memoryStore();
-    const world = engineWorld({
-      store: { ...store, write: (units) => (sizes.push(...units.map((unit) => unit.length)), store.write(units)) },
-    });
+    const measured: Store['write'] = (units) => {
+      sizes.push(...units.map((unit) => unit.length));
+      return store.write(units);
+    };
+    const world = engineWorld({ store: { ...store, write: measured } });
     const works = Array.from({ length: 150 }, (_, n) =>
       world.work(n + 1, transfer(1, `counter#k${n + 1}`), `k${n}`, { also: [`counter#k${n + 1}`] }),
     );
@@ -345,6 +377,12 @@ describe('stored states', () => {
     const world = engineWorld({ kind: renamed, store: await stored({ total: 4 }, 1) });
     await world.run([world.work(1, add(1))]);
     expect(await world.item()).toMatchObject({ schema: 2, state: { sum: 5 } });
+  });
+
+  it('that do not parse have nothing to bar: a settle of their records is a dead letter', async () => {
+    const world = engineWorld({ kind: renamed, store: await stored({ sum: 'x' }, 2) });
+    const { outcome } = await world.run([world.work(1, add(1))], { settle: true });
+    expect([outcome, await world.item()]).toMatchObject([{ 1: { result: 'tombstoned' } }, { version: 1, state: { sum: 'x' } }]);
   });
 
   it.each([

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Awaitable, Callable, Dict, List, Optional
+from collections.abc import Awaitable
+from typing import Any, Callable, Optional
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from .wire import decode, encode, headers_of, now
-
-COMMANDS = ("execute", "pause", "resume", "shutdown", "config", "status")
 
 Execute = Callable[[Any], Awaitable[Any]]
 Hook = Callable[[], Awaitable[None]]
@@ -23,7 +22,7 @@ class Agent:
         nc: Client,
         agent_id: str,
         domain: str,
-        capabilities: List[str],
+        capabilities: list[str],
         heartbeat_s: float = 30.0,
         execute: Optional[Execute] = None,
         **profile: Any,
@@ -33,26 +32,25 @@ class Agent:
         self.domain = domain
         self.capabilities = capabilities
         self.heartbeat_s = heartbeat_s
-        self.config: Dict[str, Any] = {}
+        self.config: dict[str, Any] = {}
         self.status = "ready"
         self.active_tasks = 0
         self.max_concurrent_tasks = int(profile.pop("max_concurrent_tasks", 4))
         self.last_error: Optional[str] = None
-        self.on_pause: List[Hook] = []
-        self.on_resume: List[Hook] = []
+        self.on_pause: list[Hook] = []
+        self.on_resume: list[Hook] = []
         self._profile = profile
         self._execute = execute
         self._started_at = time.monotonic()
         self._beating: Optional[asyncio.Task[None]] = None
-        self._subscriptions: List[Any] = []
+        self._subscriptions: list[Any] = []
 
     # Life
 
     async def start(self) -> None:
         """Listens first, so that whoever hears `ready` can already be answered."""
-        for command in COMMANDS:
-            subject = f"agent.{self.agent_id}.cmd.{command}"
-            self._subscriptions.append(await self.nc.subscribe(subject, cb=self._obey))
+        # One subscription for all commands, so that they are obeyed in the order in which they come.
+        self._subscriptions.append(await self.nc.subscribe(f"agent.{self.agent_id}.cmd.*", cb=self._obey))
         for checked in (self.agent_id, "all"):
             self._subscriptions.append(await self.nc.subscribe(f"health.check.{checked}", cb=self._answer_check))
         await self.nc.flush()
@@ -87,7 +85,7 @@ class Agent:
     async def beat(self) -> None:
         body = {
             "agent_id": self.agent_id,
-            "status": self.status,
+            "status": self.said_status,
             "current_load": self.load,
             "active_tasks": self.active_tasks,
             "timestamp": now(),
@@ -98,17 +96,21 @@ class Agent:
     def load(self) -> float:
         return self.active_tasks / self.max_concurrent_tasks
 
-    def health(self) -> Dict[str, Any]:
+    @property
+    def said_status(self) -> str:
+        return "busy" if self.status == "ready" and self.load >= 1 else self.status
+
+    def health(self) -> dict[str, Any]:
         return {
             "agent_id": self.agent_id,
-            "status": self.status,
+            "status": self.said_status,
             "uptime_seconds": int(time.monotonic() - self._started_at),
             "current_load": self.load,
             "capabilities": self.capabilities,
             "last_error": self.last_error,
         }
 
-    def _introduction(self) -> Dict[str, Any]:
+    def _introduction(self) -> dict[str, Any]:
         return {
             "domain": self.domain,
             "capabilities": self.capabilities,
@@ -143,7 +145,7 @@ class Agent:
         if command == "shutdown":
             await self.stop("shutdown")
 
-    async def _do(self, command: str, body: Any) -> Dict[str, Any]:
+    async def _do(self, command: str, body: Any) -> dict[str, Any]:
         if command == "status":
             return self.health()
         if command == "config":
@@ -158,9 +160,11 @@ class Agent:
             for hook in self.on_pause if command == "pause" else self.on_resume:
                 await hook()
             await self.beat()
+        elif command != "shutdown":
+            raise ValueError(f"{command} is no command: send execute, pause, resume, shutdown, config or status")
         return {}
 
-    async def respond(self, request: str, answer: Any, cause: Optional[Dict[str, str]] = None) -> None:
+    async def respond(self, request: str, answer: Any, cause: Optional[dict[str, str]] = None) -> None:
         """The answer to a command, or to a task by its id, where nobody waits at a reply subject."""
         await self.nc.publish(f"agent.{self.agent_id}.resp.{request}", encode(answer), headers=headers_of(self.agent_id, cause))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import Any, Awaitable, Callable, Dict, List, Optional
+from typing import Any, Callable, Optional
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -33,7 +34,7 @@ class MessageType(str, Enum):
 class AgentMessage:
     from_agent: str
     message_type: MessageType
-    content: Dict[str, Any]
+    content: dict[str, Any]
     to_agent: Optional[str] = None
     timestamp: str = field(default_factory=now)
     correlation_id: Optional[str] = None
@@ -55,26 +56,26 @@ class MessageBus:
     def __init__(self, nc: Client) -> None:
         self.nc = nc
         self._numbers = itertools.count(1)
-        self._beating: List[asyncio.Task[None]] = []
+        self._beating: list[asyncio.Task[None]] = []
 
-    async def broadcast(self, from_agent: str, message_type: MessageType, content: Dict[str, Any]) -> None:
+    async def broadcast(self, from_agent: str, message_type: MessageType, content: dict[str, Any]) -> None:
         message = AgentMessage(from_agent, message_type, content)
         await self.nc.publish(f"orchestrator.broadcast.{message_type.value}", message.to_bytes())
 
-    async def send_to_agent(self, from_agent: str, to_agent: str, message_type: MessageType, content: Dict[str, Any]) -> None:
+    async def send_to_agent(self, from_agent: str, to_agent: str, message_type: MessageType, content: dict[str, Any]) -> None:
         message = AgentMessage(from_agent, message_type, content, to_agent)
         await self.nc.publish(f"orchestrator.agent.{to_agent}.{message_type.value}", message.to_bytes())
 
-    async def send_to_team(self, from_agent: str, team_id: str, message_type: MessageType, content: Dict[str, Any]) -> None:
+    async def send_to_team(self, from_agent: str, team_id: str, message_type: MessageType, content: dict[str, Any]) -> None:
         message = AgentMessage(from_agent, message_type, content)
         await self.nc.publish(f"orchestrator.team.{team_id}.{message_type.value}", message.to_bytes())
 
-    async def publish_to_queue(self, queue_name: str, from_agent: str, message_type: MessageType, content: Dict[str, Any]) -> None:
+    async def publish_to_queue(self, queue_name: str, from_agent: str, message_type: MessageType, content: dict[str, Any]) -> None:
         message = AgentMessage(from_agent, message_type, content)
         await self.nc.publish(f"orchestrator.queue.{queue_name}", message.to_bytes())
 
     async def request(
-        self, from_agent: str, to_agent: str, message_type: MessageType, content: Dict[str, Any], timeout: float
+        self, from_agent: str, to_agent: str, message_type: MessageType, content: dict[str, Any], timeout: float
     ) -> AgentMessage:
         """Raises asyncio.TimeoutError, or at once nats.errors.NoRespondersError where nobody listens."""
         correlation_id = f"{from_agent}-{time.time():.3f}-{next(self._numbers)}"
@@ -99,7 +100,7 @@ class MessageBus:
     async def subscribe_to_agent_messages(self, agent_id: str, callback: Callback) -> None:
         await self.subscribe(f"orchestrator.agent.{agent_id}.*", callback)
 
-    async def create_work_queue(self, queue_name: str, callbacks: List[Callback]) -> None:
+    async def create_work_queue(self, queue_name: str, callbacks: list[Callback]) -> None:
         """One worker a callback. Each message goes to one of them, which NATS picks."""
         for callback in callbacks:
             await self.subscribe(f"orchestrator.queue.{queue_name}", callback, queue=queue_name)

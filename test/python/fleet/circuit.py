@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Awaitable, Callable
+from collections.abc import Awaitable
+from typing import Callable
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -49,4 +50,5 @@ class Circuit:
         await self.nc.publish(f"circuit.{self.service}.{state}", encode(body), headers=headers_of(self.agent_id))
 
     async def _hear(self, msg: Msg) -> None:
-        self.state = msg.subject.rsplit(".", 1)[1]
+        if (msg.headers or {}).get("X-Agent-ID") != self.agent_id:
+            self.state = msg.subject.rsplit(".", 1)[1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Callable, Dict, List
+from collections.abc import Awaitable
+from typing import Any, Callable
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -32,10 +33,10 @@ class ScatterWorker:
         await self.nc.publish(f"gather.{request_id}.result", result, headers=headers_of(self.agent_id, msg.headers))
 
 
-async def gather_alone(nc: Client, data: bytes, min_responses: int, timeout: float) -> Dict[str, Any]:
+async def gather_alone(nc: Client, data: bytes, min_responses: int, timeout: float) -> dict[str, Any]:
     """The coordinator of document 002: it scatters raw bytes, collects by itself and says itself when it is complete."""
     request_id = new_id("req")
-    results: List[bytes] = []
+    results: list[bytes] = []
     subscription = await nc.subscribe(f"gather.{request_id}.result")
     await nc.flush()
     await nc.publish(f"scatter.{request_id}.task", data)
@@ -52,13 +53,13 @@ async def gather_alone(nc: Client, data: bytes, min_responses: int, timeout: flo
     return {"request_id": request_id, "results": [result.decode() for result in results]}
 
 
-async def gather_by_aggregator(nc: Client, payload: Any, min_responses: int, timeout: float, **limits: int) -> Dict[str, Any]:
+async def gather_by_aggregator(nc: Client, payload: Any, min_responses: int, timeout: float, **limits: int) -> Any:
     """Says how many results it wants, and waits for the one message that has them all."""
     request_id = new_id("req")
     subscription = await nc.subscribe(f"gather.{request_id}.complete")
     await nc.flush()
-    task = {"request_id": request_id, "min_responses": min_responses, "timeout_ms": int(timeout * 1000), "payload": payload, **limits}
-    await nc.publish(f"scatter.{request_id}.task", encode(task))
+    wanted = {"min_responses": min_responses, "timeout_ms": int(timeout * 1000), **limits}
+    await nc.publish(f"scatter.{request_id}.task", encode({"request_id": request_id, **wanted, "payload": payload}))
     message = await subscription.next_msg(timeout=timeout + 10)
     await subscription.unsubscribe()
     return decode(message.data)

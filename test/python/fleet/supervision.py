@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Awaitable, Callable, Dict, List
+from collections.abc import Awaitable
+from typing import Any, Callable
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -16,7 +17,7 @@ async def report_health(nc: Client, agent_id: str, state: str, **metrics: float)
 
 
 async def report_failure(nc: Client, agent_id: str, failure_type: str, severity: str) -> str:
-    """The event id makes it one failure however often it is published."""
+    """The event id makes it one failure however often it is published; the acknowledgement says that it was stored."""
     event_id = new_id("failure")
     body = {
         "type": "failure",
@@ -27,14 +28,14 @@ async def report_failure(nc: Client, agent_id: str, failure_type: str, severity:
         "context": {},
         "detection_time": now(),
     }
-    await nc.publish(f"supervision.failures.{severity}", encode(body))
+    await nc.jetstream().publish(f"supervision.failures.{severity}", encode(body))
     return event_id
 
 
 class Supervisor:
-    def __init__(self, nc: Client, restart: Callable[[str], Awaitable[None]], agent_ids: List[str]) -> None:
+    def __init__(self, nc: Client, restart: Callable[[str], Awaitable[None]], agent_ids: list[str]) -> None:
         self.nc = nc
-        self.recovered: List[Dict[str, Any]] = []
+        self.recovered: list[dict[str, Any]] = []
         self._restart = restart
         self._agent_ids = agent_ids
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Awaitable, Callable
+from collections.abc import Awaitable
+from typing import Any, Callable
 
 from nats.aio.msg import Msg
 
@@ -30,6 +31,4 @@ class TaskTaker:
     async def _say(self, task: Any, **fields: Any) -> None:
         """The attempt goes back as it came: only it tells this try of the task from another."""
         body = {"task_id": task["task_id"], "agent_id": self.agent.agent_id, "attempt": task.get("attempt", 1), **fields}
-        await self.agent.nc.publish(
-            f"coordination.tasks.status.{task['task_id']}", encode(body), headers=headers_of(self.agent.agent_id)
-        )
+        await self.agent.nc.publish(f"coordination.tasks.status.{task['task_id']}", encode(body), headers=headers_of(self.agent.agent_id))

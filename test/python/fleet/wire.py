@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime, timezone
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 
 def now() -> str:
@@ -31,7 +31,7 @@ def decode(data: bytes) -> Any:
         return data.decode(errors="replace")
 
 
-def headers_of(agent_id: str, cause: Optional[Dict[str, str]] = None) -> Dict[str, str]:
+def headers_of(agent_id: str, cause: Optional[dict[str, str]] = None) -> dict[str, str]:
     """Headers of a message of this agent; request, trace and priority go on from the message that caused it."""
     cause = cause or {}
     handed_on = {name: cause[name] for name in ("X-Request-ID", "X-Trace-ID", "X-Priority") if name in cause}

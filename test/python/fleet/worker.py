@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Awaitable, Callable, Dict, List, Optional
+from collections.abc import Awaitable
+from typing import Any, Callable, Optional
 
 from nats.aio.msg import Msg
 
@@ -16,7 +17,7 @@ Process = Callable[[str, str, Any], Awaitable[Any]]
 class Worker:
     def __init__(self, agent: Agent, process: Process, version: Optional[str] = None, max_retries: int = 3) -> None:
         self.agent = agent
-        self.done: List[str] = []
+        self.done: list[str] = []
         self._process = process
         self._group = f"workers-{agent.domain}" + (f"-{version}" if version else "")
         self._max_retries = max_retries
@@ -57,7 +58,7 @@ class Worker:
         finally:
             self.agent.active_tasks -= 1
 
-    async def _again_or_bury(self, msg: Msg, headers: Dict[str, str]) -> None:
+    async def _again_or_bury(self, msg: Msg, headers: dict[str, str]) -> None:
         retries = int(headers.get("X-Retry-Count", "0"))
         over = retries >= self._max_retries
         subject = f"dlq.{msg.subject}" if over else msg.subject
