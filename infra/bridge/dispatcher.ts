@@ -473,7 +473,8 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         cause: output.cause,
         subject: output.subject,
         data: output.encoding === 'base64' ? Buffer.from(output.data, 'base64') : output.data,
-        headers: { ...output.headers, [PUBLISHED_BY]: [fn.name] },
+        // A replay keeps the name of whoever published first.
+        headers: { [PUBLISHED_BY]: [fn.name], ...output.headers },
         messageId: `${fn.name}.1:${output.cause}:${index}`,
         ...(output.reply && { reply: output.reply }),
       };

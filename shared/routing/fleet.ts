@@ -1,8 +1,7 @@
 /** What a batch of decisions has to know of the agents: who could do what, and whose circuit is in which state. */
 import { type Circuit, circuitKind } from '#shared/circuit/circuit.ts';
 import type { Reader } from '#shared/entity/reader.ts';
-import { type Agent, agentKind } from '#shared/registry/agent.ts';
-import { findAgents } from '#shared/registry/candidates.ts';
+import { type Agent, agentKind, capabilityLookup } from '#shared/registry/agent.ts';
 import { type Need, needKey } from '#shared/tasks/need.ts';
 import { NO_TASKS, slotsKind } from '#shared/tasks/slots.ts';
 import { byLoad, type Candidate, fits, roomOf } from './choose.ts';
@@ -14,35 +13,46 @@ export type Fleet = {
   able: ReadonlyMap<string, readonly string[]>;
 };
 
-/** Reads all agents that fit one of the needs, and those named by `ids`. */
+/** Reads all agents that fit one of the needs, and those named by `ids`: a round trip for who there may be, one for all of them. */
 export const readFleet = async (reader: Reader, needs: readonly Need[], ids: readonly string[]): Promise<Fleet> => {
-  const distinct = [...new Map(needs.map((need) => [needKey(need), need]))];
-  const found = await Promise.all(distinct.map(([, need]) => findAble(reader, need)));
-  const named = await reader.load(agentKind, ids);
-  const agents = new Map([...named, ...found.flat().map((agent) => [agent.profile.agent_id, agent] as const)]);
-  const [slots, circuits] = await Promise.all([
-    reader.load(slotsKind, [...new Set(found.flat().map(({ profile }) => profile.agent_id))]),
-    reader.load(circuitKind, [...agents.keys()]),
+  const distinct = new Map(needs.map((need) => [needKey(need), need]));
+  const found = await findIds(reader, [...distinct.values()]);
+  const all = [...new Set([...found.values()].flat().concat(ids))];
+  const [agents, slots, circuits] = await Promise.all([
+    reader.load(agentKind, all),
+    reader.load(slotsKind, distinct.size > 0 ? all : []),
+    reader.load(circuitKind, all),
   ]);
-  const asCandidate = (agent: Agent): Candidate => ({
-    agent,
-    slots: slots.get(agent.profile.agent_id) ?? NO_TASKS,
-    circuit: circuits.get(agent.profile.agent_id),
+  const candidate = (agent: Agent): Candidate => {
+    const { agent_id } = agent.profile;
+    return { agent, slots: slots.get(agent_id) ?? NO_TASKS, circuit: circuits.get(agent_id) };
+  };
+  const able = [...distinct].map(([key, need]) => {
+    const fitting = (found.get(sourceOf(need)) ?? []).flatMap((id) => agents.get(id) ?? []).filter((agent) => fits(agent, need));
+    return [
+      key,
+      fitting
+        .map(candidate)
+        .sort(byRoomThenLoad)
+        .map(({ agent }) => agent.profile.agent_id),
+    ] as const;
   });
-  const ranked = found.map((able) =>
-    able
-      .map(asCandidate)
-      .sort((a, b) => Number(roomOf(a) <= 0) - Number(roomOf(b) <= 0) || byLoad(a, b))
-      .map(({ agent }) => agent.profile.agent_id),
-  );
-  return { agents, circuits, able: new Map(distinct.map(([key], n) => [key, ranked[n] as string[]])) };
+  return { agents, circuits, able: new Map(able) };
 };
 
-const findAble = async (reader: Reader, need: Need): Promise<Agent[]> => {
-  const { capabilities, zone, participants } = need;
-  const agents =
-    participants.length > 0
-      ? [...(await reader.load(agentKind, participants)).values()]
-      : await findAgents(reader, { capability: capabilities[0], zone, healthy: true }, Number.POSITIVE_INFINITY);
-  return agents.filter((agent) => fits(agent, need));
+const byRoomThenLoad = (a: Candidate, b: Candidate): number => Number(roomOf(a) <= 0) - Number(roomOf(b) <= 0) || byLoad(a, b);
+
+/** The lookup value, or the list of ids, that holds all who may fit. */
+const sourceOf = ({ participants, capabilities: [capability] }: Need): string | readonly string[] => {
+  if (participants.length > 0) return participants;
+  return capability === undefined ? agentKind.kind : capabilityLookup(capability);
+};
+
+const findIds = async (reader: Reader, needs: readonly Need[]): Promise<Map<string | readonly string[], readonly string[]>> => {
+  const sources = [...new Set(needs.map(sourceOf))];
+  return new Map(
+    await Promise.all(
+      sources.map(async (source) => [source, typeof source === 'string' ? await reader.lookup(agentKind, source) : source] as const),
+    ),
+  );
 };

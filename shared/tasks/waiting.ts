@@ -1,7 +1,8 @@
 /**
  * The queue of the tasks that wait for an agent. A waiting task has a marker, an entity whose id begins with its rank; the
  * markers of a queue have the same lookup value, and the table lists them in the order of their ids. A task with
- * capabilities waits in the queue of the first; whoever takes it looks whether it has the others. Pure but for its reader.
+ * capabilities waits in the queue of the first; whoever takes it looks whether it has the others. What is too far behind in a
+ * queue to be seen is not lost: a waiting task looks for an agent by itself, too. Pure but for its reader.
  */
 import * as z from 'zod';
 import { type EntityKey, type Kind, keyOf } from '#shared/entity/entity.ts';
@@ -46,20 +47,16 @@ export type Waiting = { taskId: string; marker: EntityKey };
 const waitingOf = (id: string): Waiting => ({ taskId: id.slice(TIME_DIGITS + 2), marker: keyOf(markerKind.kind, id) });
 
 const ANYBODY = 'waiting';
-const forAgent = (agentId: string): string => `waiting.agent=${agentId}`;
+const NAMED = 'waiting.named';
 const forCapability = (capability: string): string => `waiting.capability=${capability}`;
 
-/** The queue in which a task waits. With several participants it is one of those who can: they look whether it is for them. */
-export const queueOf = ({ participants, capabilities }: Need): string => {
-  if (participants.length === 1) return forAgent(participants[0] as string);
-  return capabilities[0] === undefined ? ANYBODY : forCapability(capabilities[0]);
+/** The queue in which a task waits. A queue an agent would be a query an agent, so all that name their participants share one. */
+export const queueOf = ({ participants, capabilities: [capability] }: Need): string => {
+  if (participants.length > 0) return NAMED;
+  return capability === undefined ? ANYBODY : forCapability(capability);
 };
 
-const queuesOf = ({ profile: { agent_id, capabilities } }: Agent): string[] => [
-  ANYBODY,
-  forAgent(agent_id),
-  ...new Set(capabilities.map(forCapability)),
-];
+const queuesOf = ({ profile }: Agent): string[] => [ANYBODY, NAMED, ...new Set(profile.capabilities.map(forCapability))];
 
 /** By agent, what waits in its queues, in order, `limit` at most: eventually consistent, so the task has to be asked. */
 export const readQueues = async (reader: Reader, agents: readonly Agent[], limit: number): Promise<Map<string, Waiting[]>> => {

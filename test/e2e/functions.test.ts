@@ -114,7 +114,8 @@ test('a thousand results of 10 KB are answered by reference and fetched page by 
   await expect
     .poll(() => complete.map(({ body }) => body), { timeout: 30_000, interval: 50 })
     .toMatchObject([{ status: 'complete', count: 1000 }]);
-  const pages = new Set((complete[0]?.body as { responses: { page: number }[] }).responses.map(({ page }) => page));
+  const answer = complete[0]?.body as { responses: { page: number }[] } | undefined;
+  const pages = new Set(answer?.responses.map(({ page }) => page));
   const fetched = await Promise.all([...pages].map((page) => ask('control.gather.page', { request_id: 'g3', page })));
   const responses = fetched.flatMap(({ body }) => body.responses as { agent_id: string; result: string }[]);
   expect(new Set(responses.map(({ agent_id }) => agent_id)).size).toBe(1000);

@@ -163,6 +163,7 @@ test('the message bus of document 004 works beside it: eleven types, teams, requ
 test("what the documents' own examples do where they slip", async () => {
   expect(await play('slips')).toEqual({
     three_tokens: { worked: ['work.slip.analysis'], kept: 'work.slip.analysis' },
+    full: 'maximum messages per subject exceeded',
     wildcards: { commands: ['agent.wild-001.resp.status'], status: 'ready', checks: ['health.check.*'] },
     check_of_one: ['checked-001', 'checked-001', 'checked-002'],
     one_group: ['here'],

@@ -70,17 +70,17 @@ class Agent:
 
     async def stop(self, reason: str = "done") -> None:
         await self.crash()
-        for hook in self.on_pause:
-            await hook()
         await self._say("stopped", reason=reason)
 
     async def crash(self) -> None:
-        """Goes without a word: no more beats, no more answers."""
+        """Goes without a word: no more beats, no more answers, no more work."""
         if self._beating:
             self._beating.cancel()
         for subscription in self._subscriptions:
             await subscription.unsubscribe()
         self._subscriptions = []
+        for hook in self.on_pause:
+            await hook()
 
     async def beat(self) -> None:
         body = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nats.aio.msg import Msg
+from nats.js.errors import APIError
 
 from ..agent import Agent
 from ..scatter import ScatterWorker, gather_alone
@@ -16,6 +17,7 @@ from .work import process
 
 async def play(scene: Scene) -> None:
     await three_tokens_of_work(scene)
+    await plain_workers_leave_the_stream_full(scene)
     await publishes_to_wildcards(scene)
     await checks_of_everybody(scene)
     await scatter_in_one_group(scene)
@@ -30,6 +32,22 @@ async def three_tokens_of_work(scene: Scene) -> None:
     await scene.until("the worker gets it all the same", lambda: worker.done)
     kept = await scene.nc.jetstream().get_last_msg("WORK_QUEUE", "work.slip.analysis")
     scene.observe("three_tokens", {"worked": worker.done, "kept": kept.subject})
+    await worker.agent.stop()
+
+
+async def plain_workers_leave_the_stream_full(scene: Scene) -> None:
+    """Workers of a queue group take work as it passes and nothing out of the stream, which refuses the 1001st of a subject."""
+    worker = Worker(Agent(scene.nc, "nlp-full", "full", [], scene.heartbeat_s), process)
+    await worker.start()
+    subject = "work.full.normal.sentiment"
+    for n in range(1000):
+        await scene.nc.publish(subject, encode({"task_id": f"full-{n}"}))
+    await scene.until("all work is done", lambda: len(worker.done) == 1000)
+    try:
+        await scene.nc.jetstream().publish(subject, encode({"task_id": "full-1000"}))
+    except APIError as error:
+        await scene.until("the worker has done what was refused", lambda: len(worker.done) == 1001)
+        scene.observe("full", error.description)
     await worker.agent.stop()
 
 
