@@ -42,7 +42,7 @@ export const decide = (
     case 'circuitOpen':
     case 'circuitClosed':
     case 'circuitHalfOpen': {
-      const after = takeOver(circuit, event, rules, now);
+      const after = takeOver(circuit, event, rules);
       if (after === circuit) return done(change(id, known, circuit, rules));
       // The agent has published it.
       return done({ state: after, wakeAt: alarmOf(after, rules) });
@@ -90,12 +90,13 @@ const hear = (circuit: Circuit, { body, sentAt }: Report, rules: Rules, { id, no
 const STATES = { open: 'open', closed: 'closed', half_open: 'half-open' } as const satisfies Record<string, CircuitState>;
 
 /** What an agent says counts for the fleet, unless an operator has spoken, or it was said of an earlier time. */
-const takeOver = (circuit: Circuit, { body, sentAt, headers }: Published, rules: Rules, now: number): Circuit => {
+const takeOver = (circuit: Circuit, { body, sentAt, headers }: Published, rules: Rules): Circuit => {
   const state = STATES[body.state];
   const stale = (body.epoch ?? circuit.epoch) < circuit.epoch || (circuit.epoch > 0 && sentAt < circuit.since);
   if (circuit.forced || stale || state === circuit.state) return circuit;
   const reason = body.reason ?? detailsOf(body.details) ?? `said by ${headerOf(headers, 'X-Agent-ID') ?? 'an agent'}`;
-  const after = changed(circuit, state, reason, rules, now);
+  // As of when it was said: what is said right after it is later, however late both are heard.
+  const after = changed(circuit, state, reason, rules, sentAt);
   const until = state === 'open' && body.until !== undefined ? Date.parse(body.until) : after.until;
   return {
     ...after,

@@ -200,6 +200,15 @@ describe('a half-open circuit', () => {
 describe('a state that an agent publishes', () => {
   const said = (sentAt: number, body: object = {}) => received(circuitOpen, { service: 'ocr' }, { service: 'ocr', ...body }, { sentAt });
 
+  test('are taken over one after the other, however close together they are and however late they are heard', () => {
+    const story = breaker();
+    story.until(START + 5000);
+    story.tell(said(START));
+    story.tell(received(circuitHalfOpen, { service: 'ocr' }, { service: 'ocr' }, { sentAt: START + 1 }));
+    story.tell(received(circuitClosed, { service: 'ocr' }, { service: 'ocr' }, { sentAt: START + 2 }));
+    expect(story.state('ocr')).toMatchObject({ state: 'closed', epoch: 3 });
+  });
+
   test('is taken over, and not published once more', () => {
     const story = breaker();
     story.tell(said(START, { details: 'GPU lost' }));
