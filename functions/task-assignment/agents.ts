@@ -6,9 +6,9 @@ import { type Alarm, type Decision, defineEntity, done } from '#shared/entity/en
 import { agentError, agentReady, agentStopped } from '#shared/messages/lifecycle.ts';
 import { type Failure, failure } from '#shared/messages/supervision.ts';
 import { isHealthy } from '#shared/registry/agent.ts';
+import { lost } from '#shared/tasks/outputs.ts';
 import { NO_TASKS, type Slots, slotsKind } from '#shared/tasks/slots.ts';
 import { type Ctx, closeBooks, openBooks, pull, queueKeys } from './books.ts';
-import { lost } from './outputs.ts';
 import { type AgentEvent, readForAgents, TAKEN_AT_ONCE } from './view.ts';
 
 /** Time for the registry to hear of it, too. */

@@ -12,6 +12,7 @@ import { controlTasksCancel } from '#shared/messages/control.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { type TaskOutcome, task, taskStatus } from '#shared/messages/task.ts';
 import { needOf } from '#shared/tasks/need.ts';
+import { ended, ignored, reported } from '#shared/tasks/outputs.ts';
 import { slotsKey } from '#shared/tasks/slots.ts';
 import { type ActiveTask, agentOf, type Task, taskKind, type WaitingTask, type Work, workOf } from '#shared/tasks/task.ts';
 import { markerKey } from '#shared/tasks/waiting.ts';
@@ -29,7 +30,6 @@ import {
   shortlist,
   type View,
 } from './books.ts';
-import { ended, ignored, reported } from './outputs.ts';
 import { readForTasks, type TaskEvent } from './view.ts';
 
 const MAX_TIMEOUT_MS = 7 * 24 * 3_600_000;
@@ -92,21 +92,21 @@ const hear = (before: Task | undefined, event: Received<typeof taskStatus>, cont
       return before.acceptBy === null ? done() : done({ state: { ...before, acceptBy: null }, wakeAt: before.deadline });
     case 'completed': {
       const books = openBooks();
-      books.publish.push(reported(before, 'success', context));
+      books.publish.push(reported(before, 'success', event.sentAt));
       return end(before, 'completed', { result }, books, context);
     }
     case 'failed':
     case 'lost':
-      return giveUp(before, status, error, context);
+      return giveUp(before, status, error, event.sentAt, context);
     default:
       throw status satisfies never;
   }
 };
 
-const giveUp = (before: ActiveTask, why: 'failed' | 'lost' | 'timed_out', error: unknown, context: Ctx): Change => {
+const giveUp = (before: ActiveTask, why: 'failed' | 'lost' | 'timed_out', error: unknown, at: number, context: Ctx): Change => {
   const books = openBooks();
   // That an agent is gone says nothing of how its calls go.
-  if (why !== 'lost') books.publish.push(reported(before, 'failure', context));
+  if (why !== 'lost') books.publish.push(reported(before, 'failure', at));
   if (before.tried.length >= before.maxAttempts) return end(before, why === 'timed_out' ? why : 'failed', { error }, books, context);
   const agentId = agentOf(before) as string;
   free(agentId, context.id, books, context);
@@ -150,7 +150,7 @@ const wake = (before: Task | undefined, context: Ctx): Change => {
       if (now - wakeAt > LATE_MS) return done({ wakeAt: now + CATCH_UP_MS });
       const what = before.acceptBy === null ? 'finish' : 'accept';
       const message = `agent ${agentOf(before)} did not ${what} task ${id} in time`;
-      return giveUp(before, 'timed_out', { code: `not_${what}ed`, message }, context);
+      return giveUp(before, 'timed_out', { code: `not_${what}ed`, message }, now, context);
     }
     case 'ended':
     case undefined:

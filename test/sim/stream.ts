@@ -10,8 +10,8 @@ import { type Bed, later, pause } from './bed.ts';
 const ACK_WAIT_MS = 2000;
 
 export type Stored = { sequence: number; timestamp: number; id: string; subject: string; data: string };
-/** A bridge that listens; `tail` counts the losses of the stream's tail that it can know of. */
-type Sink = Parameters<Source['start']>[0] & { tail: number };
+/** A bridge that listens; `tail` counts the losses of the stream's tail that it can know of: a sequence came twice. */
+type Sink = Parameters<Source['start']>[0] & { tail: number; newest: number };
 
 export type Stream = ReturnType<typeof createStream>;
 
@@ -78,7 +78,8 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
       return;
     }
     log(() => `${name} ${sequence} is delivered${count > 1 ? `, the ${count}. time` : ''}: ${message.subject} ${message.data}`);
-    to.tail = Math.max(to.tail, tailOf.get(message) ?? 0);
+    if (sequence <= to.newest) to.tail = Math.max(to.tail, tailOf.get(message) ?? 0);
+    to.newest = sequence;
     to.deliver(toDelivery(to, message, count));
   };
 
@@ -88,8 +89,8 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
     const before = tail;
     /** What the bridge says goes to the sequence, as in NATS; a stream made anew does not know the consumer. */
     const say = (effect: () => void) => {
-      // Nobody can help what is said of an old message by a bridge that has not seen a new one yet: with the server, its
-      // connection went down, and what it says of messages from before must go nowhere.
+      // Not judged: what is said of an old message by a bridge that cannot know yet that its sequence was used again. The
+      // server went down, and with it the connection; what is said of messages from before goes nowhere.
       if (before < tail && to.tail < tail) return;
       later(bed, random.between(1, 4), () => from === created && pending.has(sequence) && effect());
     };
@@ -199,7 +200,7 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
         },
         ackWait: ACK_WAIT_MS,
         start(to) {
-          own = { ...to, tail: 0, room: () => (isAlive() ? to.room() : 0) };
+          own = { ...to, tail: 0, newest: 0, room: () => (isAlive() ? to.room() : 0) };
           sink = own;
           pump();
         },

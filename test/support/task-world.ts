@@ -16,7 +16,7 @@ import { type Agent, agentKind, lookupChildren } from '#shared/registry/agent.ts
 import { capacityOf } from '#shared/routing/choose.ts';
 import { slotsKind } from '#shared/tasks/slots.ts';
 import { agentOf, taskKind } from '#shared/tasks/task.ts';
-import { markerKind } from '#shared/tasks/waiting.ts';
+import { markerKey, markerKind } from '#shared/tasks/waiting.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';
 import { START } from './decide.ts';
 
@@ -65,6 +65,7 @@ export const taskWorld = () => {
   const published: Sent[] = [];
   const deadLetters: string[] = [];
   const agents = new Map<string, Agent>();
+  const submitted = new Set<string>();
 
   const put = async (kind: AnyKind, id: string, state: unknown) => {
     const version = ((await store.load([keyOf(kind.kind, id)])).get(keyOf(kind.kind, id))?.version ?? 0) + 1;
@@ -108,9 +109,9 @@ export const taskWorld = () => {
 
   const state = async (id: string) => (await reader.load(taskKind, [id])).get(id);
 
-  /** Never over capacity, slots and tasks agree, attempts within their limit, one end a task. */
+  /** Never over capacity; slots, markers and tasks agree; attempts within their limit; one end a task. */
   const check = async (): Promise<void> => {
-    const ids = [...new Set(published.map(({ body }) => body.task_id as string))].filter(Boolean);
+    const ids = [...submitted];
     const states = await reader.load(taskKind, ids);
     const held = new Map<string, string[]>();
     for (const [id, task] of states) {
@@ -121,6 +122,10 @@ export const taskWorld = () => {
       expect(Object.keys(active).toSorted()).toEqual((held.get(id) ?? []).toSorted());
       expect(Object.keys(active).length).toBeLessThanOrEqual(capacityOf(agents.get(id) as Agent));
     }
+    const markers = new Map([...states].map(([id, task]) => [markerKey(id, task).slice('waiting#'.length), task.phase === 'waiting']));
+    const queued = [...(await reader.load(markerKind, [...markers.keys()]))].filter(([, { queue }]) => queue !== null);
+    const waiting = [...markers].filter(([, waits]) => waits);
+    expect(queued.map(([id]) => id).toSorted()).toEqual(waiting.map(([id]) => id).toSorted());
     const ends = published.filter(({ subject }) => subject.startsWith('coordination.tasks.done.')).map(({ subject }) => subject);
     expect(new Set(ends).size).toBe(ends.length);
   };
@@ -143,11 +148,13 @@ export const taskWorld = () => {
       }
     },
     circuit: (id: string, over: Partial<Circuit>) => put(circuitKind, id, { ...newCircuit(START), ...over }),
-    submit: (...submitted: ({ task_id: string } & Record<string, unknown>)[]) =>
-      send(
+    submit: (...messages: ({ task_id: string } & Record<string, unknown>)[]) => {
+      for (const { task_id } of messages) submitted.add(task_id);
+      return send(
         'tasks',
-        submitted.map(({ type = 'assignment', ...body }) => ({ subject: `coordination.tasks.${type}`, data: JSON.stringify(body) })),
-      ),
+        messages.map(({ type = 'assignment', ...body }) => ({ subject: `coordination.tasks.${type}`, data: JSON.stringify(body) })),
+      );
+    },
     say: (...said: ({ task_id: string; agent_id: string; status: string } & Record<string, unknown>)[]) =>
       send(
         'statuses',

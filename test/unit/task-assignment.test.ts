@@ -78,11 +78,17 @@ describe('a task', () => {
 
 describe('the load', () => {
   test('of a batch of a hundred tasks is spread evenly', async () => {
-    const world = taskWorld();
-    await world.join(...many(20, (n) => `a${n}`).map((id) => anAgent(id, { max_concurrent_tasks: 10 })));
-    await world.submit(...many(100, (n) => `t${n}`).map((id) => task(id)));
-    const counts = Map.groupBy(world.assigned(), ([, agent]) => agent);
-    expect([...counts.values()].map((tasks) => tasks.length)).toEqual(Array(20).fill(5));
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 100 }), async (agents) => {
+        const world = taskWorld();
+        await world.join(...many(agents, (n) => `a${n}`).map((id) => anAgent(id, { max_concurrent_tasks: 100 })));
+        await world.submit(...many(100, (n) => `t${n}`).map((id) => task(id)));
+        const counts = [...Map.groupBy(world.assigned(), ([, agent]) => agent).values()].map((tasks) => tasks.length);
+        expect(counts).toHaveLength(agents);
+        expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 15 },
+    );
   });
 
   test('of equals goes round', async () => {
@@ -215,20 +221,30 @@ describe('an agent that is gone', () => {
 
 describe('a task that nobody has room for', () => {
   test('waits by priority, then by age, for an agent that becomes free', async () => {
+    const priorities = ['critical', 'high', 'normal', 'low'] as const;
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }), async (ranks) => {
+        const world = taskWorld();
+        await world.join(anAgent('a1', { max_concurrent_tasks: 1 }));
+        await world.submit(task('first'));
+        for (const [n, rank] of ranks.entries()) {
+          await world.submit(task(`t${n}`, { priority: priorities[rank] }));
+          await world.pass(1);
+        }
+        for (let n = 0; n < ranks.length; n++) await world.say(says(world.assigned()[n]?.[0] as string, 'a1', 'completed'));
+        const inOrder = [...ranks.entries()].toSorted(([, a], [, b]) => a - b).map(([n]) => `t${n}`);
+        expect(world.assigned().map(([id]) => id)).toEqual(['first', ...inOrder]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('is passed over by an agent that has only the first of its capabilities', async () => {
     const world = taskWorld();
-    await world.join(anAgent('a1', { max_concurrent_tasks: 1 }));
-    await world.submit(task('first'));
-    for (const [id, priority] of [
-      ['low', 'low'],
-      ['old', 'normal'],
-      ['new', 'normal'],
-      ['urgent', 'critical'],
-    ] as const) {
-      await world.submit(task(id, { priority }));
-      await world.pass(1);
-    }
-    for (const id of ['first', 'urgent', 'old', 'new']) await world.say(says(id, 'a1', 'completed'));
-    expect(world.assigned().map(([id]) => id)).toEqual(['first', 'urgent', 'old', 'new', 'low']);
+    await world.submit(task('both', { capabilities: ['ocr', 'de'] }), task('one'));
+    await world.join(anAgent('a1'));
+    await world.tell('agent.a1.ready');
+    expect(world.assigned()).toEqual([['one', 'a1']]);
   });
 
   test('goes to an agent that gets ready, as soon as the registry knows of it', async () => {

@@ -1,11 +1,10 @@
 /** What is said of a task: how it ended, how an attempt went, that a result is ignored. Pure. */
-import type { Output } from '#shared/entity/entity.ts';
+import type { Context, Output } from '#shared/entity/entity.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { circuitReport } from '#shared/messages/circuit.ts';
 import { output } from '#shared/messages/message.ts';
 import { type TaskOutcome, type TaskStatus, taskDone, taskStatus } from '#shared/messages/task.ts';
-import { type ActiveTask, agentOf, type Task } from '#shared/tasks/task.ts';
-import type { Ctx } from './books.ts';
+import { type ActiveTask, agentOf, type Task } from './task.ts';
 
 const SOURCE = 'task-assignment';
 
@@ -13,14 +12,18 @@ const SOURCE = 'task-assignment';
 export const ended = (task_id: string, outcome: TaskOutcome, attempts: number, said: object): Output =>
   output(taskDone, { task_id }, { task_id, outcome, attempts, ...said });
 
-/** How the attempt went, to the agent's own circuit. */
-export const reported = (task: ActiveTask, outcome: 'success' | 'failure', { now }: Pick<Ctx, 'now'>): Output => {
+/** How the attempt went until `at`, epoch ms, to the agent's own circuit. */
+export const reported = (task: ActiveTask, outcome: 'success' | 'failure', at: number): Output => {
   const service = agentOf(task) as string;
   const epoch = task.epoch === undefined ? {} : { epoch: task.epoch };
-  return output(circuitReport, { service }, { service, outcome, duration_ms: Math.max(0, now - task.assignedAt), ...epoch });
+  return output(circuitReport, { service }, { service, outcome, duration_ms: Math.max(0, at - task.assignedAt), ...epoch });
 };
 
-export const ignored = (task: Task, { agent_id, attempt }: TaskStatus, { id, now, newId }: Pick<Ctx, 'id' | 'now' | 'newId'>): Output => {
+export const ignored = (
+  task: Task,
+  { agent_id, attempt }: TaskStatus,
+  { id, now, newId }: Pick<Context, 'id' | 'now' | 'newId'>,
+): Output => {
   const which = attempt === undefined ? 'its attempt' : `attempt ${attempt}`;
   const why = task.phase === 'ended' ? `the task has ended: ${task.outcome}` : 'it was given up on';
   return output(
