@@ -11,6 +11,8 @@ export type CarefulClient = {
   /** How many messages a stream has on each subject of a filter. */
   counts(stream: string, filter: string): Promise<Record<string, number>>;
   last<T>(stream: string, subject: string): Promise<T | undefined>;
+  /** Every body that a stream has on a filter. */
+  all<T>(stream: string, filter: string): Promise<T[]>;
   close(): Promise<void>;
 };
 
@@ -36,6 +38,13 @@ export const carefulClient = async (port: string): Promise<CarefulClient> => {
     },
     counts: async (stream, filter) => (await manager.streams.info(stream, { subjects_filter: filter })).state.subjects ?? {},
     last: async <T>(stream: string, subject: string) => (await manager.streams.getMessage(stream, { last_by_subj: subject }))?.json<T>(),
+    all: async <T>(stream: string, filter: string) => {
+      const consumer = await js.consumers.get(stream, { filter_subjects: filter });
+      const { num_pending } = await consumer.info();
+      const bodies: T[] = [];
+      if (num_pending > 0) for await (const message of await consumer.fetch({ max_messages: num_pending })) bodies.push(message.json<T>());
+      return bodies;
+    },
     close: () => nc.close(),
   };
 };
