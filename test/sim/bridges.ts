@@ -1,5 +1,6 @@
 /** The bridge, one process after the other, on the simulated world: the real dispatcher, and wrappers where a rule is attacked. */
-import { createDispatcher, type DispatcherOptions } from '#infra/bridge/dispatcher.ts';
+import type { DispatcherOptions } from '#infra/bridge/dispatch.ts';
+import { createDispatcher } from '#infra/bridge/dispatcher.ts';
 import type { Binding } from '#infra/bridge/manifest.ts';
 import type { Invoker, Publisher, Source } from '#infra/bridge/ports.ts';
 import { unstoredSource } from '#infra/bridge/unstored-source.ts';

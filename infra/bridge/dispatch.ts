@@ -1,0 +1,36 @@
+/** What the parts of a dispatcher share. */
+import type { Clock } from '#shared/clock.ts';
+import type { Attached } from './held.ts';
+import type { FunctionEntry } from './manifest.ts';
+import type { BridgeMetrics } from './metrics.ts';
+import type { Invoker, Publisher } from './ports.ts';
+
+export type DispatcherOptions = {
+  fn: FunctionEntry;
+  invoker: Invoker;
+  publisher: Publisher;
+  clock: Clock;
+  /** 0 to 1, for jitter. */
+  random: () => number;
+  /** No SDK call of a function outlives its deadline by more, ms. */
+  writeMargin: number;
+  metrics: BridgeMetrics;
+  log: (sentence: string) => void;
+};
+
+export type Dispatch = DispatcherOptions & {
+  /** The function's bindings, its alarms among them. */
+  attached: Attached[];
+  draining: boolean;
+  /** Why outputs cannot be published, while they cannot. */
+  blockedBy: string | undefined;
+};
+
+/** Delays of what waits for the world to mend, ms. */
+export const HOLD_MS = [100, 250, 500, 1000, 2000, 5000];
+
+/** The last delay repeats; up to a fifth of it is drawn, so that what failed together does not come back together. */
+export const backoff = ({ random }: Pick<Dispatch, 'random'>, delays: readonly number[], n: number): number => {
+  const delay = delays[Math.min(n, delays.length - 1)] ?? 1000;
+  return Math.round(delay * (1 - 0.2 * random()));
+};

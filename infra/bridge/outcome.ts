@@ -1,0 +1,159 @@
+/** What became of a batch: acked, tried again, halved until what fails stands alone, settled, dead-lettered (rules 2, 6 and 7). */
+import { sleep } from '#shared/clock.ts';
+import type { Answer, ErrorBody, ItemFailure } from '#shared/contract.ts';
+import { deadLetter } from './dead-letter.ts';
+import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
+import { type Attached, ack, giveBack, type Held, isDurable, nak, type Tracked } from './held.ts';
+import { invoke, invokePatiently, isExcused } from './invocation.ts';
+import { publishAnswer, publishHeld } from './outbound.ts';
+import { InvokeError } from './ports.ts';
+
+/** It was delivered so often without a failure seen that it must be what kills whatever touches it. */
+const isExhausted = (of: Attached, { delivery }: Held): boolean =>
+  !of.binding.alarms && delivery.record.deliveries > 3 * of.binding.retry.attempts;
+
+/** Settles every record of the batch, or gives it back. */
+export const runBatch = async (d: Dispatch, of: Attached, batch: Held[]): Promise<void> => {
+  const [first] = batch as [Held];
+  if (first.alone && isExhausted(of, first))
+    return settle(d, of, first, {
+      code: 'exhausted',
+      message: `it was delivered ${first.delivery.record.deliveries} times and never answered`,
+    });
+  let answer: Answer;
+  try {
+    answer = await invokePatiently(d, of, batch);
+  } catch (error) {
+    if (d.draining && isExcused(error)) return giveBack(of, batch);
+    return batchFailed(d, of, batch, error as InvokeError);
+  }
+  const verdicts = await publishAnswer(d, of, batch, answer);
+  if (!verdicts) return giveBack(of, batch);
+  const failed: [Held, ItemFailure][] = [];
+  for (const held of batch) {
+    const failure = verdicts.get(held.delivery.record.id);
+    if (failure) failed.push([held, failure]);
+    else ack(of, held);
+  }
+  if (failed.length > 0 && !isDurable(of)) void unstoredFailed(d, of, failed);
+  else for (const [held, failure] of failed) await recordFailed(d, of, held, failure);
+};
+
+/** The batch is halved until what fails stands alone. */
+const batchFailed = async (d: Dispatch, of: Attached, batch: Held[], error: InvokeError): Promise<void> => {
+  const code = error instanceof InvokeError ? error.kind : 'function_error';
+  const failureOf = ({ delivery }: Held): ItemFailure => ({
+    itemIdentifier: delivery.record.id,
+    reason: { code, message: error.message },
+  });
+  if (!isDurable(of))
+    return void unstoredFailed(
+      d,
+      of,
+      batch.map((held) => [held, failureOf(held)]),
+    );
+  if (batch.length > 1) {
+    const half = Math.ceil(batch.length / 2);
+    await runBatch(d, of, batch.slice(0, half));
+    await runBatch(d, of, batch.slice(half));
+    return;
+  }
+  const [held] = batch as [Held];
+  await recordFailed(d, of, held, failureOf(held));
+};
+
+const reasonOf = (d: Dispatch, of: Attached, failure: ItemFailure): ErrorBody => {
+  const reason = failure.reason ?? { code: 'failed', message: `${d.fn.name} could not process it` };
+  d.metrics.failed.inc({ binding: of.name, code: reason.code });
+  return reason;
+};
+
+const recordFailed = async (d: Dispatch, of: Attached, held: Held, failure: ItemFailure): Promise<void> => {
+  const { delivery } = held;
+  const tracked = held.tracked as Tracked;
+  const reason = reasonOf(d, of, failure);
+  tracked.failures++;
+  tracked.unknown ||= mayHaveActed(failure);
+  const { attempts, backoff: delays, maxAge } = of.binding.retry;
+  const exhausted = isExhausted(of, held);
+  const tooOld = d.clock.now() - Date.parse(delivery.record.timestamp) > maxAge;
+  const last = failure.deadLetter || tracked.failures >= attempts || exhausted || tooOld;
+  const isAlarm = of.binding.alarms === true;
+  // Rule 7.
+  if (isAlarm && last) d.log(`${of.name}: alarm ${delivery.record.subject} fails and is tried again: ${reason.message}`);
+  if (!last || isAlarm) {
+    nak(of, held, failure.retryAfterMs ?? backoff(d, delays, tracked.failures - 1));
+    return;
+  }
+  const why =
+    exhausted && !failure.deadLetter
+      ? { code: 'exhausted', message: `delivered ${delivery.record.deliveries} times; ${reason.message}` }
+      : reason;
+  if (tracked.unknown) await settle(d, of, held, why);
+  else await bury(d, of, held, why);
+};
+
+/** Rule 6. */
+const settle = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody): Promise<void> => {
+  const { id } = held.delivery.record;
+  let answer: Answer;
+  try {
+    answer = await invoke(d, of, [held], true);
+  } catch (error) {
+    d.log(`${of.name}: ${held.delivery.record.subject} could not be settled: ${String(error)}`);
+    return nak(of, held, backoff(d, of.binding.retry.backoff, held.tracked?.failures ?? 0));
+  }
+  if (answer.tombstoned?.includes(id)) return bury(d, of, held, reason);
+  if (answer.batchItemFailures.length > 0) return nak(of, held, backoff(d, of.binding.retry.backoff, held.tracked?.failures ?? 0));
+  const verdicts = await publishAnswer(d, of, [held], answer);
+  if (!verdicts) return giveBack(of, [held]);
+  if (verdicts.has(id)) return bury(d, of, held, reason);
+  ack(of, held);
+};
+
+/** Only a refusal says that nothing was done: a write that failed, or whose answer was lost, may land. */
+const mayHaveActed = (failure: ItemFailure): boolean => !failure.deadLetter;
+
+/**
+ * What no stream holds is never decided again, but what it caused goes out all the same: it is asked for once nothing
+ * can land any more. The lane does not wait for it.
+ */
+const unstoredFailed = async (d: Dispatch, of: Attached, failed: [Held, ItemFailure][]): Promise<void> => {
+  for (const [{ delivery }, failure] of failed) delivery.respond?.({ error: reasonOf(d, of, failure) });
+  const batch = failed.filter(([, failure]) => mayHaveActed(failure)).map(([held]) => held);
+  if (batch.length > 0) await sleep(d.clock, d.fn.timeout + d.writeMargin);
+  for (let n = 0; batch.length > 0 && n < of.binding.retry.attempts && !d.draining; n++) {
+    if (n > 0) await sleep(d.clock, backoff(d, HOLD_MS, n));
+    try {
+      const answer = await invoke(d, of, batch, true);
+      await publishAnswer(d, of, batch, answer);
+      if (answer.batchItemFailures.length === 0) break;
+    } catch (error) {
+      d.log(`${of.name}: what ${batch.length} messages caused is not known: ${String(error)}`);
+    }
+  }
+  for (const [held] of failed) ack(of, held);
+};
+
+const bury = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody): Promise<void> => {
+  const { record } = held.delivery;
+  const [stream = ''] = held.consumer.split('@');
+  const facts = {
+    record,
+    stream,
+    consumer: held.consumer,
+    functionName: d.fn.name,
+    attempts: Math.max(held.tracked?.failures ?? 0, 1),
+    firstAt: held.tracked?.firstAt ?? d.clock.now(),
+    lastAt: d.clock.now(),
+    reason,
+  };
+  // What fails in the dead-letter processor is held: a dead letter has no dead letter.
+  if (record.subject.startsWith('dlq.')) {
+    d.log(`${of.name}: dead letter ${record.id} cannot be processed and is held: ${reason.message}`);
+    return nak(of, held, 60_000);
+  }
+  if (!(await publishHeld(d, deadLetter(facts, d.publisher.maxBytes()), of, [held]))) return giveBack(of, [held]);
+  d.metrics.deadLettered.inc({ binding: of.name, code: reason.code });
+  ack(of, held);
+};
