@@ -7,7 +7,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { type Clock, sleep, systemClock } from '#shared/clock.ts';
 import { ConsumerError, type Durable, type DurableSpec, ensureDurable } from './durable-consumer.ts';
 import type { Delivery, Source } from './ports.ts';
-import { type Pulls, pulls } from './pull.ts';
+import { type Pulls, pulls, RECONNECTED } from './pull.ts';
 import { batchRecord, bytesOf, parseAck } from './record.ts';
 
 const ACK = Buffer.from('+ACK');
@@ -35,6 +35,8 @@ export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }:
   let current: Durable = await firstSetUp(() => ensureDurable(manager, spec), clock);
   let pulling: Pulls | undefined;
   let stopped = false;
+  /** Another one after each reconnect. */
+  let connection = {};
 
   const keepPulling = async (source: Pulls) => {
     let backoff = MIN_BACKOFF_MS;
@@ -47,6 +49,7 @@ export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }:
       const since = clock.now();
       const why = await source.run();
       if (stopped) return;
+      if (why === RECONNECTED) connection = {};
       if (clock.now() - since > MAX_BACKOFF_MS) {
         backoff = MIN_BACKOFF_MS;
         told = '';
@@ -68,11 +71,13 @@ export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }:
 
   const toDelivery = (msg: Msg): Delivery => {
     const from = current;
+    const over = connection;
     const reply = msg.reply as string;
     const { deliveries, sequence, timestamp } = parseAck(reply);
-    // A consumer made anew counts from the start: an ack of the old one's message would settle another message.
+    // A consumer made anew counts from the start, and a server that comes back may have lost its tail: an ack of what was
+    // delivered before would settle another message. What is not settled comes again, and is answered from the table.
     const answer = (verb: string | Uint8Array) => {
-      if (from === current && !nc.isClosed()) nc.publish(reply, verb);
+      if (from === current && over === connection && !nc.isClosed()) nc.publish(reply, verb);
     };
     return {
       record: batchRecord(msg, {

@@ -119,7 +119,8 @@ const mayHaveActed = (failure: ItemFailure): boolean => !failure.deadLetter;
  * can land any more. The lane does not wait for it.
  */
 const unstoredFailed = async (d: Dispatch, of: Attached, failed: [Held, ItemFailure][]): Promise<void> => {
-  for (const [{ delivery }, failure] of failed) delivery.respond?.({ error: reasonOf(d, of, failure) });
+  const reasons = new Map(failed.map(([held, failure]) => [held, reasonOf(d, of, failure)]));
+  for (const [{ delivery }, reason] of reasons) delivery.respond?.({ error: reason });
   const batch = failed.filter(([, failure]) => mayHaveActed(failure)).map(([held]) => held);
   if (batch.length > 0) await sleep(d.clock, d.fn.timeout + d.writeMargin);
   for (let n = 0; batch.length > 0 && n < of.binding.retry.attempts && !d.draining; n++) {
@@ -132,7 +133,11 @@ const unstoredFailed = async (d: Dispatch, of: Attached, failed: [Held, ItemFail
       d.log(`${of.name}: what ${batch.length} messages caused is not known: ${String(error)}`);
     }
   }
-  for (const [held] of failed) ack(of, held);
+  for (const [held, failure] of failed) {
+    // A requester was told; of the rest, what can never be read is kept for people.
+    if (failure.deadLetter && !held.delivery.respond) await bury(d, of, held, reasons.get(held) as ErrorBody);
+    else ack(of, held);
+  }
 };
 
 const bury = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody): Promise<void> => {

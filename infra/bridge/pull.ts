@@ -11,6 +11,9 @@ const HEARTBEAT_MS = 5_000;
 /** What one pull may bring at most, so that a burst of large messages does not fill the memory. */
 const MAX_PULL_BYTES = 16 * 1024 * 1024;
 
+/** Why `run` ended: what the server had acknowledged before may be gone. */
+export const RECONNECTED = 'the connection to NATS was lost and is back';
+
 export type Pulls = {
   /** Pulls until the consumer or the connection is lost; resolves with what happened. */
   run(): Promise<string>;
@@ -85,7 +88,7 @@ export const pulls = ({
   });
 
   const watchConnection = async () => {
-    for await (const { type } of nc.status()) if (type === 'reconnect') lost?.('the connection to NATS was lost and is back');
+    for await (const { type } of nc.status()) if (type === 'reconnect') lost?.(RECONNECTED);
   };
   void watchConnection();
 

@@ -64,6 +64,13 @@ test('an id with a dot is unrouted', async () => {
   expect(await bury('scatter.one.two.task', '{}')).toMatchObject({ subject: 'dlq.scatter.one.two.task', code: 'unrouted' });
 });
 
+test('a heartbeat that cannot be read is dead-lettered too, though no stream keeps heartbeats', async () => {
+  stack.nc.publish('agent.a1.heartbeat', '{"status":"dancing"}');
+  await expect
+    .poll(() => deadOf('agent-registry').map(({ subject, text, headers }) => [subject, text, headers['X-Dead-Letter-Code']]), WITHIN)
+    .toEqual([['dlq.agent.a1.heartbeat', '{"status":"dancing"}', 'invalid_body']]);
+});
+
 test('a body as large as the server takes is dead-lettered in parts, for the reason needs room too', async () => {
   const before = dead().length;
   const data = 'x'.repeat(1_048_576 - 200);
