@@ -26,6 +26,7 @@ import type { Binding } from './manifest.ts';
 import { PUBLISHED_BY } from './outbound.ts';
 import { runBatch } from './outcome.ts';
 import type { Delivery, Source } from './ports.ts';
+import { compileFilter } from './record-filter.ts';
 
 /** Payload and header bytes that a function may have in the bridge. */
 const MAX_HELD_BYTES = 256 * 1024 * 1024;
@@ -106,8 +107,13 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       d.attached.push(to);
       keepAlive(to, clock);
       metrics.held.watch(binding.name, () => to.heldCount);
+      const matches = binding.filter ? compileFilter(binding.filter) : () => true;
       source.start({
-        deliver: (delivery) => deliver(to, delivery),
+        deliver: (delivery) => {
+          if (matches(delivery.record)) return deliver(to, delivery);
+          delivery.ack();
+          metrics.filtered.inc({ binding: binding.name });
+        },
         room: () => room(to),
         roomed: () =>
           new Promise((resolve) => {

@@ -1,4 +1,5 @@
 /** What the bridge knows of the functions: names, bindings and limits, as `serverless.yml` declares them. */
+import type { Pattern } from './event-pattern.ts';
 
 export type SourceSpec =
   | { kind: 'jetstream'; stream: string; subjects: string[] }
@@ -17,6 +18,8 @@ export type Binding = {
   /** ms */
   batchWindow: number;
   groupBy: GroupBy;
+  /** An event pattern; what does not match is settled without an invocation. */
+  filter?: Pattern;
   retry: { attempts: number /** ms, the last repeats */; backoff: number[] /** ms */; maxAge: number };
   /** The function's own alarms: they are never dead-lettered. */
   alarms?: true;

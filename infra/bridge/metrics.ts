@@ -24,6 +24,7 @@ export const createMetrics = () => {
   return {
     received: counter('received', 'Messages taken in', ['binding']),
     redelivered: counter('redelivered', 'Messages delivered again while the bridge still held them', ['binding']),
+    filtered: counter('filtered', 'Messages that the filter of their binding left out', ['binding']),
     dropped: counter('dropped', 'Core messages dropped because the bridge was full', ['binding']),
     failed: counter('failed', 'Records that a function did not process, by reason', ['binding', 'code']),
     deadLettered: counter('dead_lettered', 'Records given up on, by reason', ['binding', 'code']),

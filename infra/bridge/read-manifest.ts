@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import * as z from 'zod';
 import type { Binding, FunctionEntry, GroupBy, Manifest, SourceSpec } from './manifest.ts';
+import { filterMistakes } from './record-filter.ts';
 
 export class ManifestError extends Error {
   override name = 'ManifestError';
@@ -15,6 +16,11 @@ export class ManifestError extends Error {
 const seconds = z.number().int().min(1).max(900);
 const filter = z.string().regex(/^[^\s.]+(\.[^\s.]+)*$/, 'is not a subject filter: tokens divided by dots');
 const filters = z.union([filter, z.array(filter).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]));
+
+const pattern = z.record(z.string(), z.unknown()).check((context) => {
+  for (const { path, message } of filterMistakes(context.value))
+    context.issues.push({ code: 'custom', message, path: [...path], input: context.value });
+});
 
 /** One `nats` event. Exactly one of `stream`, `core`, `request` and `schedule` says where its messages come from. */
 export const natsEventSchema = z
@@ -34,6 +40,7 @@ export const natsEventSchema = z
     batchWindow: z.number().int().min(0).max(300_000).default(0),
     concurrency: z.number().int().min(1).max(1000).default(4),
     groupBy: z.string().optional(),
+    filter: pattern.optional(),
     retry: z
       .strictObject({
         attempts: z.number().int().min(1).max(100).default(5),
@@ -53,6 +60,7 @@ export const natsEventSchema = z
     if (event.stream !== undefined && !event.subjects) say('is needed with stream: which of its subjects', 'subjects');
     if (event.stream === undefined && event.subjects) say('goes with stream only', 'subjects');
     if (event.fold && !event.core) say('goes with core only', 'fold');
+    if (event.filter && event.schedule !== undefined) say('goes with stream, core and request only', 'filter');
   });
 
 type NatsEvent = z.infer<typeof natsEventSchema>;
@@ -91,6 +99,7 @@ const toBinding = (functionName: string, event: NatsEvent): Binding => ({
   batchSize: event.batchSize,
   batchWindow: event.batchWindow,
   groupBy: toGroupBy(event.groupBy),
+  ...(event.filter && { filter: event.filter }),
   retry: event.retry,
 });
 

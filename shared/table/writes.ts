@@ -2,8 +2,9 @@
  * Conditional writes of state items.
  *
  * A unit of one item is a PartiQL statement, 25 of them a call: `BatchWriteItem` takes no condition, and a call an item
- * costs seven times the client's CPU. A conflict after a retry may be the writer's own write that landed; the store does
- * not judge, the engine compares the nonce.
+ * costs seven times the client's CPU. Units of several items are transactions, and small ones share one: as long as none of
+ * them conflicts that is one call for a hundred items. A conflict after a retry may be the writer's own write that landed;
+ * the store does not judge, the engine compares the nonce.
  */
 import {
   BatchExecuteStatementCommand,
@@ -21,6 +22,7 @@ import { attributesOf, bytesOf, type ItemAttributes, oversized } from './items.t
 import { assertsNoLookup, statementOf } from './statements.ts';
 
 const STATEMENTS_A_CALL = 25;
+const ITEMS_A_TRANSACTION = 100;
 /** A larger item is written alone: 25 of this size are well below what a request may be. */
 const STATEMENT_BYTES = 100_000;
 
@@ -34,6 +36,7 @@ const THROTTLED = new Set<string | undefined>([
 
 type Write = { version: number; attributes: ItemAttributes };
 type Single = Write & { settle: (result: WriteResult) => void };
+type Joint = { writes: Write[]; settle: (result: WriteResult) => void };
 type Limit = ReturnType<typeof operationLimit>;
 
 /** One result a unit, in order. Never throws. */
@@ -41,6 +44,7 @@ export const writeUnits = async (table: Table, units: readonly Unit[]): Promise<
   const limit = operationLimit();
   const results: WriteResult[] = [];
   const statements: Single[] = [];
+  const joints: Joint[] = [];
   const tasks: (() => Promise<void>)[] = [];
   for (const [index, unit] of units.entries()) {
     const settle = (result: WriteResult) => {
@@ -52,11 +56,15 @@ export const writeUnits = async (table: Table, units: readonly Unit[]): Promise<
     const [write, ...more] = writes;
     if (!write) settle({ result: 'written' });
     else if (over) settle({ result: 'too_large', ...over });
-    else if (more.length > 0) tasks.push(async () => settle(await orFailed(transact(table, writes, limit))));
+    else if (more.length > 0 && bytes.some((size) => size > STATEMENT_BYTES))
+      tasks.push(() => transactAll(table, [{ writes, settle }], limit));
+    else if (more.length > 0) joints.push({ writes, settle });
     else if ((bytes[0] ?? 0) > STATEMENT_BYTES) tasks.push(async () => settle(await orFailed(put(table, write, limit))));
     else statements.push({ ...write, settle });
   }
   for (const piece of inPieces(statements, STATEMENTS_A_CALL)) tasks.push(() => execute(table, piece, limit));
+  for (const piece of inPieces(joints, Infinity, ITEMS_A_TRANSACTION, ({ writes }) => writes.length))
+    tasks.push(() => transactAll(table, piece, limit));
   await inParallel(tasks);
   return results;
 };
@@ -120,6 +128,21 @@ const conflictOf = (table: Table, sent: Promise<unknown>): Promise<boolean> =>
       throw error;
     }
   });
+
+/** Settles every unit: in one transaction, or each in its own where that one does not go through. Never throws. */
+const transactAll = async (table: Table, units: readonly Joint[], limit: Limit): Promise<void> => {
+  const all = units.flatMap(({ writes }) => writes);
+  const result = await orFailed(transact(table, all, limit));
+  if (result.result === 'written' || units.length === 1) for (const { settle } of units) settle(result);
+  else
+    await inParallel(
+      units.map(
+        ({ writes, settle }) =>
+          async () =>
+            settle(await orFailed(transact(table, writes, limit))),
+      ),
+    );
+};
 
 const transact = async (table: Table, writes: readonly Write[], limit: Limit): Promise<WriteResult> => {
   const wait = backoff(table);
