@@ -56,7 +56,7 @@ const bar = (run: Run, working: Working, task: Task): void => {
 
 const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefined => {
   const { spec, event } = task;
-  const named = spec.also ? alsoKeys(run, task) : [];
+  const named = new Set(spec.also && alsoKeys(run, task));
   const needsChildren = spec.needsChildren?.(working.state, event) ?? false;
   const now = run.engine.clock.now();
   const decision: Decision<unknown> = spec.decide(working.state, event, {
@@ -86,8 +86,8 @@ const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefi
   }
 };
 
-const alsoState = (run: Run, named: readonly EntityKey[], key: EntityKey): unknown => {
-  if (!named.includes(key)) throw new Error(`decide asked for ${key}, which 'also' did not name`);
+const alsoState = (run: Run, named: ReadonlySet<EntityKey>, key: EntityKey): unknown => {
+  if (!named.has(key)) throw new Error(`decide asked for ${key}, which 'also' did not name`);
   const error = run.unreadable.get(key);
   if (error) throw error;
   return run.working.get(key)?.state;
