@@ -6,7 +6,8 @@
  * up to 30 s later, because last-seen is written no more often; its next sign of life is published as health. One that is silent for a day, or never came, loses its place in its domain. An alarm that
  * rings far too late tells of our own absence, in which heartbeats were lost: the agent gets its 90 s again.
  */
-import { type Alarm, type Context, type Decision, defineEntity, done, type EntityKey, type Output } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import { agentHeartbeat } from '#shared/messages/lifecycle.ts';
 import { type Agent, agentKind, domainOf, lookupChildren } from '#shared/registry/agent.ts';
 import { isInService } from '#shared/registry/lifecycle.ts';

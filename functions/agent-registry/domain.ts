@@ -1,6 +1,8 @@
 /** How many agents have a place in a domain, and how many may. Changed in one transaction with the agent that comes or goes. Pure. */
 import * as z from 'zod';
-import { type Context, type EntityKey, type Kind, keyOf } from '#shared/entity/entity.ts';
+import type { Context } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 
 const domainSchema = z.object({ members: z.int().min(0) });
 

@@ -2,9 +2,9 @@
  * Keeps a dead letter, counts it in the group of its error, and publishes it again: by itself while its error is transient,
  * four times later each time, or when an operation asks (`operation.ts`). What comes back is the same letter, open again.
  */
-
 import type { Headers } from '#shared/contract.ts';
-import { type Alarm, type Context, type Decision, defineEntity, done, type EntityKey, keyOf, type Output } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
 import { deadLetter, maxDeliveries, messageTerminated } from '#shared/messages/dead-letter.ts';
 import { natureOf } from './classify.ts';
 import { addPart, assemble, type Content } from './content.ts';

@@ -1,6 +1,7 @@
 /** What is kept of a dead letter and of what is the same error, and how both are found. Pure. */
 import * as z from 'zod';
-import type { Child, Kind } from '#shared/entity/entity.ts';
+import type { Child } from '#shared/entity/entity.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import { messageBySubject } from '#shared/messages/catalogue.ts';
 import { matchesFilter } from '#shared/subjects.ts';
 import { fitsAgain, isComplete, sizeOf, storedContentSchema } from './content.ts';

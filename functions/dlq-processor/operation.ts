@@ -7,17 +7,9 @@
  */
 import * as z from 'zod';
 import { contentId } from '#shared/content-id.ts';
-import {
-  type Alarm,
-  type Context,
-  type Decision,
-  defineEntity,
-  done,
-  type EntityKey,
-  type Kind,
-  keyOf,
-  type Output,
-} from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { controlDlqDiscard, controlDlqReplay, type DeadLetterOperation } from '#shared/messages/control.ts';

@@ -1,6 +1,6 @@
 /** A case: an agent in trouble that somebody has to look at. One an agent. Plain data. */
 import * as z from 'zod';
-import type { Kind } from '#shared/entity/entity.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 
 export const LEVELS = [1, 2, 3, 4] as const;
 /** 1: the agent's supervisor, 2: its domain, 3: root, 4: people. */

@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import { idOf } from '#shared/entity/key.ts';
 import { controlEscalationAck, controlEscalationResolve } from '#shared/messages/control.ts';
 import { agentReady } from '#shared/messages/lifecycle.ts';
 import type { Received } from '#shared/messages/message.ts';
@@ -128,18 +129,18 @@ const operate = (open: Case | undefined, { message, body }: Operated, context: C
 };
 
 /** Document 000 escalates a failure without naming the agent: it is a case of its own. */
-const idOf = ({ body }: Escalated): string => body.agent_id ?? body.original_failure ?? body.supervisor_id ?? 'unknown';
+const caseIdOf = ({ body }: Escalated): string => body.agent_id ?? body.original_failure ?? body.supervisor_id ?? 'unknown';
 
 export const cases = defineEntity({
   of: caseKind,
   accepts: [escalation, agentReady, controlEscalationAck, controlEscalationResolve],
-  id: (event) => (event.message === 'escalation' ? idOf(event) : event.body.agent_id),
+  id: (event) => (event.message === 'escalation' ? caseIdOf(event) : event.body.agent_id),
   decide,
   read: (events, reader) => reader.load(agentKind, events.flatMap(agentToRead)),
 });
 
 /** Only who is escalated or handed up is looked up. */
 const agentToRead = (event: Event): string[] => {
-  if (event.message === 'alarm') return [event.key.slice(event.key.indexOf('#') + 1)];
-  return event.message === 'escalation' ? [idOf(event)] : [];
+  if (event.message === 'alarm') return [idOf(event.key)];
+  return event.message === 'escalation' ? [caseIdOf(event)] : [];
 };

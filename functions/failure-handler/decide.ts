@@ -7,7 +7,8 @@
  */
 import * as z from 'zod';
 import { contentId } from '#shared/content-id.ts';
-import { type Alarm, type Context, type Decision, defineEntity, done, type Kind, type Output } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { severity } from '#shared/messages/fields.ts';
 import { output, type Received } from '#shared/messages/message.ts';

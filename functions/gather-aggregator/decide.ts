@@ -7,7 +7,8 @@
  * they are held for two minutes, in case a scatter comes after its results.
  */
 import * as z from 'zod';
-import { type Alarm, type Child, type Context, type Decision, defineEntity, done, type Kind } from '#shared/entity/entity.ts';
+import { type Alarm, type Child, type Context, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import { output, type Received } from '#shared/messages/message.ts';
 import { gatherComplete, gatherResult, scatterTask } from '#shared/messages/scatter-gather.ts';
 import { addResult, bytesOf, childNames, compose, fitsOne, MAX_RESULT_BYTES, MAX_RESULTS, references, resultSchema } from './results.ts';

@@ -4,16 +4,9 @@
  * hint, so one too many costs an invocation and nothing else.
  */
 import * as z from 'zod';
-import {
-  type Alarm,
-  type Context,
-  type Decision,
-  defineEntity,
-  done,
-  type EntityKey,
-  type Kind,
-  type Output,
-} from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import { type EntityKey, idOf, kindOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import { ownerOf } from '#shared/kinds.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { controlReconcilerRun } from '#shared/messages/control.ts';
@@ -44,21 +37,16 @@ type Event = Received<typeof controlReconcilerRun> | Alarm;
 /** What was overdue when the batch began. */
 export type Overdue = readonly EntityKey[];
 
-const divide = (key: EntityKey): [kind: string, id: string] => {
-  const at = key.indexOf('#');
-  return [key.slice(0, at), key.slice(at + 1)];
-};
-
 const wake = (key: EntityKey, now: number): Output[] => {
-  const [kind, id] = divide(key);
+  const kind = kindOf(key);
   const owner = ownerOf[kind];
   if (owner === undefined) return [];
-  const subject = buildSubject(internalSubjects.timerDue, { function: owner, key: `${kind}.${id}` });
+  const subject = buildSubject(internalSubjects.timerDue, { function: owner, key: `${kind}.${idOf(key)}` });
   return [{ subject, body: { due: new Date(now).toISOString() } }];
 };
 
 export const decide = (before: Sweep | undefined, event: Event, { now, newId, view }: Context<unknown, Overdue>): Decision<Sweep> => {
-  const unowned = [...new Set(view.map((key) => divide(key)[0]))].filter((kind) => ownerOf[kind] === undefined).sort();
+  const unowned = [...new Set(view.map((key) => kindOf(key)))].filter((kind) => ownerOf[kind] === undefined).sort();
   const news = unowned.filter((kind) => !before?.unowned.includes(kind));
   const state: Sweep = { at: now, found: view.length, total: (before?.total ?? 0) + view.length, unowned };
   const publish = view.flatMap((key) => wake(key, now));
@@ -90,6 +78,6 @@ export const sweeps = defineEntity({
   read: async (events, reader): Promise<Overdue> => {
     const overdue = await reader.overdue(Math.max(...events.map(askedAt)), LIMIT);
     // What an earlier sweep still owes is found again by this one.
-    return overdue.filter((key) => divide(key)[0] !== sweepKind.kind);
+    return overdue.filter((key) => kindOf(key) !== sweepKind.kind);
   },
 });

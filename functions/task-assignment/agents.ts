@@ -3,6 +3,7 @@
  * leaves nobody there has lost its tasks: each is told so by a status message, in whose order it is decided as any other.
  */
 import { type Alarm, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
+import { idOf } from '#shared/entity/key.ts';
 import { agentError, agentReady, agentStopped } from '#shared/messages/lifecycle.ts';
 import { type Failure, failure } from '#shared/messages/supervision.ts';
 import { isHealthy } from '#shared/registry/agent.ts';
@@ -67,7 +68,7 @@ export const slots = defineEntity({
   id: (event) => event.body.agent_id,
   decide,
   also: (_, event, view) => {
-    if (event.message === 'alarm') return queueKeys(view, event.key.slice(event.key.indexOf('#') + 1));
+    if (event.message === 'alarm') return queueKeys(view, idOf(event.key));
     return event.message === 'agentReady' ? queueKeys(view, event.body.agent_id) : [];
   },
   read: readForAgents,

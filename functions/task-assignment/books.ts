@@ -3,7 +3,8 @@
  * books grow while it is decided; what was changed before is seen by what comes after. Pure.
  */
 import * as z from 'zod';
-import type { Context, EntityKey, Output } from '#shared/entity/entity.ts';
+import type { Context, Output } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import { output } from '#shared/messages/message.ts';
 import { taskAssignment } from '#shared/messages/task.ts';
 import { type Candidate, choose, fits, roomOf } from '#shared/routing/choose.ts';

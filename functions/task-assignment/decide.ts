@@ -7,7 +7,8 @@
  * the order of priority and age: an agent that gets a free slot takes the first that it can do. A task of its own looks again
  * from time to time, because the queue is read with a lag.
  */
-import { type Alarm, type Decision, defineEntity, done, type EntityKey } from '#shared/entity/entity.ts';
+import { type Alarm, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
+import { type EntityKey, idOf } from '#shared/entity/key.ts';
 import { controlTasksCancel } from '#shared/messages/control.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { type TaskOutcome, task, taskStatus } from '#shared/messages/task.ts';
@@ -196,7 +197,7 @@ const also = (before: Task | undefined, event: TaskEvent | Alarm, view: View): E
   }
   const quiet = event.message === 'taskStatus' && (event.body.status === 'accepted' || event.body.status === 'progress');
   if (!before || before.phase === 'ended' || quiet) return [];
-  const id = event.message === 'alarm' ? event.key.slice(event.key.indexOf('#') + 1) : event.body.task_id;
+  const id = event.message === 'alarm' ? idOf(event.key) : event.body.task_id;
   const agentId = before.phase === 'active' ? agentOf(before) : undefined;
   const keys = agentId === undefined ? [] : [slotsKey(agentId), ...queueKeys(view, agentId)];
   if (event.message === 'taskStatus' && event.body.status === 'completed') return keys;

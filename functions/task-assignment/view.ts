@@ -1,5 +1,6 @@
 /** What the decisions of a batch have to know: who could take its tasks, and what waits for the agents whose slots it frees. */
 import type { Alarm } from '#shared/entity/entity.ts';
+import { idOf } from '#shared/entity/key.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import type { controlTasksCancel } from '#shared/messages/control.ts';
 import type { agentError, agentReady, agentStopped } from '#shared/messages/lifecycle.ts';
@@ -21,8 +22,6 @@ const STALE = 20;
 export type TaskEvent = Received<typeof task | typeof taskStatus | typeof controlTasksCancel>;
 export type AgentEvent = Received<typeof agentReady | typeof agentStopped | typeof agentError | typeof failure>;
 
-const idOf = ({ key }: Alarm): string => key.slice(key.indexOf('#') + 1);
-
 const readView = async (reader: Reader, needs: readonly Need[], freed: readonly string[], batch: number): Promise<View> => {
   const fleet = await readFleet(reader, needs, freed);
   const able = [...new Set(freed)].flatMap((agentId) => fleet.agents.get(agentId) ?? []).filter(isHealthy);
@@ -35,7 +34,7 @@ export const readForTasks = async (events: readonly (TaskEvent | Alarm)[], reade
   const unknown: string[] = [];
   for (const event of events) {
     if (event.message === 'task') needs.push(needOf(event.body));
-    else if (event.message === 'alarm') unknown.push(idOf(event));
+    else if (event.message === 'alarm') unknown.push(idOf(event.key));
     else if (event.message === 'controlTasksCancel') unknown.push(event.body.task_id);
     else if (event.body.status === 'completed') freed.push(event.body.agent_id);
     else if (event.body.status === 'failed' || event.body.status === 'lost') unknown.push(event.body.task_id);
@@ -50,7 +49,7 @@ export const readForTasks = async (events: readonly (TaskEvent | Alarm)[], reade
 
 export const readForAgents = (events: readonly (AgentEvent | Alarm)[], reader: Reader): Promise<View> => {
   const ready = events.flatMap((event) => {
-    if (event.message === 'alarm') return idOf(event);
+    if (event.message === 'alarm') return idOf(event.key);
     return event.message === 'agentReady' ? event.body.agent_id : [];
   });
   return readView(reader, [], ready, TAKEN_AT_ONCE);

@@ -3,7 +3,7 @@
  * stored and restored. Only circuit-breaker writes it. Pure.
  */
 import * as z from 'zod';
-import type { Kind } from '#shared/entity/entity.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 
 export const CIRCUIT_STATES = ['closed', 'open', 'half-open'] as const;
 

@@ -1,7 +1,9 @@
 /** One record, decided on what the round has loaded: rules 1, 2, 4 and 7 of the protocol. Waits for nothing. */
 import { isDeepStrictEqual } from 'node:util';
 import { find, isPassed } from './applied.ts';
-import { type Alarm, type Child, type Decision, type EntityKey, type Kind, keyOf } from './entity.ts';
+import type { Alarm, Child, Decision } from './entity.ts';
+import { type EntityKey, idOf, keyOf } from './key.ts';
+import type { Kind } from './kind.ts';
 import { alsoKeys, storedOutputs } from './load.ts';
 import { makeEntry, tokenOf, toOwed } from './outbox.ts';
 import { type Outcome, type Run, retryLater, sentence, type Task, tentatively } from './run.ts';
@@ -61,7 +63,7 @@ const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefi
   const now = run.engine.clock.now();
   const decision: Decision<unknown> = spec.decide(working.state, event, {
     now: event.message === 'alarm' ? Math.max(now, (event as Alarm).due) : now,
-    id: task.key.slice(task.key.indexOf('#') + 1),
+    id: idOf(task.key),
     recordId: task.id,
     newId: (salt = '') => tokenOf(`${task.id}|${salt}`),
     wakeAt: working.wakeAt ?? null,

@@ -2,13 +2,11 @@
  * An entity: state under one key, changed only by a pure `decide`. What a function writes for each kind of thing it owns
  * (emmett's Decider, with OTP's habit of answering what to do next).
  */
-import type * as z from 'zod';
 import type { ErrorBody, Headers } from '#shared/contract.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
+import type { EntityKey } from './key.ts';
+import type { AnyKind, Kind } from './kind.ts';
 import type { Reader } from './reader.ts';
-
-/** `<kind>#<id>`: the table's partition key. */
-export type EntityKey = `${string}#${string}`;
 
 /** A message to publish. `body` is sent as JSON; `raw` as it is. */
 export type Output = {
@@ -74,18 +72,6 @@ export type Context<Settings = unknown, View = unknown> = {
   children: ReadonlyMap<string, unknown>;
 };
 
-/** How a kind of entity is stored. `upcast[n]` turns a state of schema version n into one of n + 1. */
-export type Kind<State> = {
-  kind: string;
-  schema: z.ZodType<State>;
-  version: number;
-  upcast?: Record<number, (old: unknown) => unknown>;
-  /** Epoch ms after which the table may forget the entity. */
-  expiresAt?: (state: State) => number | undefined;
-  /** A value by which `store.lookup` lists entities of this kind. */
-  lookup?: (state: State) => string | undefined;
-};
-
 export type EntitySpec<State, M extends AnyMessage, Settings = unknown, View = unknown> = {
   of: Kind<State>;
   accepts: readonly M[];
@@ -99,10 +85,7 @@ export type EntitySpec<State, M extends AnyMessage, Settings = unknown, View = u
   needsChildren?: (state: State | undefined, event: Received<M> | Alarm) => boolean;
 };
 
-/** What the engine knows of a kind and of a spec: a function owns entities of several types. */
-// biome-ignore lint/suspicious/noExplicitAny: the one place where the type of a state does not matter
-export type AnyKind = Kind<any>;
-
+/** What the engine knows of a spec: a function owns entities of several types. */
 // biome-ignore-start lint/suspicious/noExplicitAny: typed again inside each spec
 export type AnySpec = {
   of: AnyKind;
@@ -124,5 +107,3 @@ export const done = <State>(change: Omit<Extract<Decision<State>, { outcome: 'do
   outcome: 'done',
   ...change,
 });
-
-export const keyOf = (kind: string, id: string): EntityKey => `${kind}#${id}`;

@@ -1,9 +1,10 @@
 /** What a round needs from the table before it decides: entities, what others own, children, outputs kept in parts. */
 import { highest } from './applied.ts';
-import type { AnySpec, EntityKey } from './entity.ts';
+import type { AnySpec } from './entity.ts';
+import { type EntityKey, kindOf } from './key.ts';
 import { type Owed, orphanedRecords, overdueRecords, readEntry } from './outbox.ts';
 import { readerOf } from './reader.ts';
-import { kindOf, type Run, type Task } from './run.ts';
+import type { Run, Task } from './run.ts';
 import type { Item } from './store.ts';
 import { SWEEP_GRACE_MS, seeFloor, toWorking, type Working } from './working.ts';
 

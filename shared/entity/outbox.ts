@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { PublishedOutput } from '#shared/contract.ts';
 import { type Applied, isPassed } from './applied.ts';
-import type { EntityKey, Output } from './entity.ts';
+import type { Output } from './entity.ts';
+import type { EntityKey } from './key.ts';
 import type { OutboxEntry, Store, StoredChild } from './store.ts';
 
 /** An output as the answer carries it, without the record that caused it. */

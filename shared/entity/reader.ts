@@ -1,7 +1,7 @@
 /** Reads entities and their children as their kinds describe them, whoever owns them. What a function reads it does not write. */
-import { type AnyKind, type EntityKey, type Kind, keyOf } from './entity.ts';
+import { type EntityKey, idOf, keyOf } from './key.ts';
+import { type AnyKind, type Kind, readState } from './kind.ts';
 import type { Store } from './store.ts';
-import { readState } from './working.ts';
 
 type Page = { /** The last one of the page before. */ after?: string; limit?: number };
 
@@ -43,5 +43,3 @@ export const readerOf = (store: Pick<Store, 'load' | 'lookup' | 'children' | 'ov
   },
   overdue: store.overdue,
 });
-
-const idOf = (key: string): string => key.slice(key.indexOf('#') + 1);

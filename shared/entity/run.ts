@@ -2,7 +2,9 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Batch, BatchRecord, ErrorBody, Headers, ItemFailure, PublishedOutput, Timer } from '#shared/contract.ts';
 import { type Applied, type Position, parseFloor, positionOf } from './applied.ts';
-import type { AnyKind, AnySpec, EntityKey } from './entity.ts';
+import type { AnySpec } from './entity.ts';
+import type { EntityKey } from './key.ts';
+import type { AnyKind } from './kind.ts';
 import type { Owed } from './outbox.ts';
 import type { Store } from './store.ts';
 import type { Working } from './working.ts';
@@ -106,5 +108,3 @@ export const retryLater = (code: string, message: string, error?: unknown): Outc
 });
 
 export const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-export const kindOf = (key: EntityKey): string => key.slice(0, key.indexOf('#'));

@@ -4,7 +4,7 @@
  */
 import type { PublishedOutput } from '#shared/contract.ts';
 import type { Applied } from './applied.ts';
-import type { EntityKey } from './entity.ts';
+import type { EntityKey } from './key.ts';
 
 /** What a record decided to publish: in place, or in `parts` child items where it is too large for the item. */
 export type OutboxEntry = {

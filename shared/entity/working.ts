@@ -1,6 +1,7 @@
 /** An entity while a batch is decided: what was loaded, what it is by now, and what waits for its write. */
 import { type Applied, isPassed, type Position, raiseFloor, record } from './applied.ts';
-import type { AnyKind, EntityKey } from './entity.ts';
+import type { EntityKey } from './key.ts';
+import { type AnyKind, readState } from './kind.ts';
 import { confirmedRecords, type Owed, partNames } from './outbox.ts';
 import type { Item, OutboxEntry, StoredChild } from './store.ts';
 
@@ -36,28 +37,6 @@ export type Working = {
 
 /** After so long without the write or the alarm that it waits for, the sweep looks at an entity. */
 export const SWEEP_GRACE_MS = 60_000;
-
-export class UnreadableState extends Error {
-  override name = 'UnreadableState';
-}
-
-/** The state of an item as its kind wants it today. Throws UnreadableState, which names the entity. */
-export const readState = (kind: AnyKind, item: Item): unknown => {
-  if (item.state == null) return undefined;
-  if (item.schema > kind.version)
-    throw new UnreadableState(`${item.key} has schema version ${item.schema}, this code knows ${kind.version}: deploy the newer code`);
-  let state: unknown = item.state;
-  for (let version = item.schema; version < kind.version; version++) {
-    const upcast = kind.upcast?.[version];
-    if (!upcast)
-      throw new UnreadableState(`${item.key} has schema version ${version} and no upcast to ${version + 1}: add one to the kind`);
-    state = upcast(state);
-  }
-  const parsed = kind.schema.safeParse(state);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new UnreadableState(`${item.key} holds a state that does not parse: ${issue?.path.join('.') || 'state'}: ${issue?.message}`);
-};
 
 export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined): Working => {
   const working: Working = {

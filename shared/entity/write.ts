@@ -1,5 +1,5 @@
 /** The writes of a round: one conditional write an entity, or one transaction for entities that were changed together (rules 5 and 8). */
-import type { EntityKey } from './entity.ts';
+import type { EntityKey } from './key.ts';
 import { type Outcome, type Run, retryLater, sentence, type Task } from './run.ts';
 import { type Item, MAX_ITEM_BYTES, type StoredChild, type WriteResult } from './store.ts';
 import { markApplied, toItem, type Working } from './working.ts';

@@ -4,7 +4,8 @@
  */
 import type { MiddlewareObj } from '@middy/core';
 import type { Answer, Batch, BatchRecord, ItemFailure } from '#shared/contract.ts';
-import { type Alarm, type AnySpec, keyOf } from '#shared/entity/entity.ts';
+import type { Alarm, AnySpec } from '#shared/entity/entity.ts';
+import { keyOf, kindOf } from '#shared/entity/key.ts';
 import type { Work } from '#shared/entity/run.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
 import { readMessage } from '#shared/messages/read.ts';
@@ -44,7 +45,7 @@ export const decode = (options: {
 
   const readAlarm = (record: BatchRecord, decoded: Decoded): void => {
     const alarm = alarmOf(record, options.name);
-    const spec = alarm && specByKind.get(alarm.key.slice(0, alarm.key.indexOf('#')));
+    const spec = alarm && specByKind.get(kindOf(alarm.key));
     if (spec) decoded.works.push({ record, spec, key: alarm.key, event: alarm });
     else decoded.unreadable.push(unreadable(record, 'unknown_alarm', `${record.subject} is an alarm of no entity of ${options.name}`));
   };

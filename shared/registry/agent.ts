@@ -1,6 +1,7 @@
 /** What the registry knows of an agent, for whoever reads it (`Reader`, `findAgents`). Only agent-registry writes it. Pure. */
 import * as z from 'zod';
-import type { Child, Kind } from '#shared/entity/entity.ts';
+import type { Child } from '#shared/entity/entity.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import { isInService, isMember, LIFECYCLES } from './lifecycle.ts';
 
 /** How an agent introduces itself, in the words of the wire. An agent_id is one instance of a name. */

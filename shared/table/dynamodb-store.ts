@@ -1,7 +1,7 @@
 /** The engine's store on DynamoDB. docs/table.md says how it uses the table. */
 import { type AttributeValue, BatchGetItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import type { EntityKey } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import type { Item, Store } from '#shared/entity/store.ts';
 import { backoff, calling, inParallel, inPieces, operationLimit, type Table } from './calls.ts';
 import { deleteChildren, putChildren, readChildren } from './children.ts';

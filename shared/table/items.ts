@@ -4,7 +4,7 @@
  * State and bookkeeping are JSON in string attributes, not DynamoDB maps: the table never looks inside, every attribute
  * value costs the SDK and the table CPU on each side, and a string costs once whatever is in it.
  */
-import type { EntityKey } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import { type Item, MAX_ITEM_BYTES, type StoredChild, type Unit } from '#shared/entity/store.ts';
 
 /** The attribute types in use. `NULL` under a name that a statement cannot also remove. */

@@ -1,6 +1,6 @@
 /** Queries on the table and its indexes, page by page. */
 import { QueryCommand, type QueryCommandInput } from '@aws-sdk/client-dynamodb';
-import type { EntityKey } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import { calling, operationLimit, type Table } from './calls.ts';
 import { LOOKUP_INDEX, SWEEP_INDEX } from './definition.ts';
 import { SWEEP_SHARDS } from './items.ts';

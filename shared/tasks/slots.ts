@@ -1,6 +1,7 @@
 /** What an agent has to do: its attempts, and so its free slots. Only task-assignment writes it, together with the task. Pure. */
 import * as z from 'zod';
-import { type EntityKey, type Kind, keyOf } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 
 const KEEP_IDLE_MS = 30 * 24 * 3_600_000;
 

@@ -1,6 +1,7 @@
 /** A task on its way to an agent, for whoever reads it (`Reader`). Only task-assignment writes it. Pure. */
 import * as z from 'zod';
-import { type EntityKey, type Kind, keyOf } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import { priority } from '#shared/messages/fields.ts';
 import { taskOutcome } from '#shared/messages/task.ts';
 import { needSchema } from './need.ts';

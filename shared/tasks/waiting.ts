@@ -5,7 +5,8 @@
  * queue to be seen is not lost: a waiting task looks for an agent by itself, too. Pure but for its reader.
  */
 import * as z from 'zod';
-import { type EntityKey, type Kind, keyOf } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import type { Priority } from '#shared/messages/fields.ts';
 import type { Agent } from '#shared/registry/agent.ts';

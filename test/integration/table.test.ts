@@ -2,7 +2,7 @@ import { CreateTableCommand, DescribeTimeToLiveCommand, GetItemCommand, ScanComm
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Clock } from '#shared/clock.ts';
-import type { EntityKey } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import { type Item, MAX_ITEM_BYTES, type Store } from '#shared/entity/store.ts';
 import { tableClient } from '#shared/table/client.ts';
 import { ensureTable, LOOKUP_INDEX, SWEEP_INDEX } from '#shared/table/definition.ts';

@@ -4,7 +4,9 @@
  * the state helps the engine to notice that it acts twice.
  */
 import * as z from 'zod';
-import { type Context, type Decision, defineEntity, type Kind, keyOf, type Output } from '#shared/entity/entity.ts';
+import { type Context, type Decision, defineEntity, type Output } from '#shared/entity/entity.ts';
+import { keyOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import { defineMessage } from '#shared/messages/message.ts';
 
 export const FUNCTION = 'sim';

@@ -1,5 +1,5 @@
 /** What was published, and what became of it: the facts that the judge needs. */
-import type { EntityKey } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import type { Item } from '#shared/entity/store.ts';
 import { type Bed, later } from './bed.ts';
 import type { Core } from './bridges.ts';

@@ -3,7 +3,7 @@
  * so that nobody holds what the table holds.
  */
 import { type Clock, systemClock } from '#shared/clock.ts';
-import type { EntityKey } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import { type Item, MAX_ITEM_BYTES, type Store, type StoredChild, type Unit, type WriteResult } from '#shared/entity/store.ts';
 import { attributesOf, bytesOf, childAttributesOf, childTooLarge, oversized, toSeconds } from '#shared/table/items.ts';
 

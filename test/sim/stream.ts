@@ -2,7 +2,6 @@
  * A JetStream stream with one durable consumer: explicit acks, an ack wait, delayed naks, an ack floor. It can do what a
  * power failure does: lose its tail, forget its consumer's state, or be made anew.
  */
-
 import type { Delivery, Source } from '#infra/bridge/ports.ts';
 import type { BatchRecord, Floor } from '#shared/contract.ts';
 import { type Bed, later, pause } from './bed.ts';

@@ -6,7 +6,9 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Headers } from '#shared/contract.ts';
-import { type Alarm, type Decision, type EntityKey, type EntitySpec, type Kind, keyOf, type Output } from '#shared/entity/entity.ts';
+import type { Alarm, Decision, EntitySpec, Output } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
 import { buildSubject } from '#shared/subjects.ts';
 

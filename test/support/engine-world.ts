@@ -2,7 +2,9 @@
 import * as z from 'zod';
 import type { Batch, BatchRecord } from '#shared/contract.ts';
 import { runBatch } from '#shared/entity/engine.ts';
-import type { Alarm, AnySpec, Context, Decision, EntityKey, Kind } from '#shared/entity/entity.ts';
+import type { Alarm, AnySpec, Context, Decision } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
+import type { Kind } from '#shared/entity/kind.ts';
 import type { Work } from '#shared/entity/run.ts';
 import type { Item, Store } from '#shared/entity/store.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';

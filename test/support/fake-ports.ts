@@ -1,5 +1,4 @@
 /** The dispatcher's world in a test's hands: what it delivers, what the function answers, what the publisher does. */
-
 import { createDispatcher } from '#infra/bridge/dispatcher.ts';
 import type { Binding, FunctionEntry } from '#infra/bridge/manifest.ts';
 import type { BridgeMetrics } from '#infra/bridge/metrics.ts';

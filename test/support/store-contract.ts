@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '#shared/clock.ts';
-import type { EntityKey } from '#shared/entity/entity.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
 import { type Item, MAX_ITEM_BYTES, type Store, type StoredChild, type Unit } from '#shared/entity/store.ts';
 
 const NOW = Date.UTC(2026, 0, 1);

@@ -5,7 +5,8 @@ import { type Operation, operationKind, operations } from '#functions/dlq-proces
 import { settings } from '#functions/dlq-processor/settings.ts';
 import type { Batch } from '#shared/contract.ts';
 import { runBatch } from '#shared/entity/engine.ts';
-import { type Alarm, type EntityKey, keyOf } from '#shared/entity/entity.ts';
+import type { Alarm } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
 import { controlDlqDiscard, controlDlqReplay } from '#shared/messages/control.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';

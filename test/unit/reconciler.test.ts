@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Overdue, sweeps } from '#functions/reconciler/decide.ts';
-import { type EntityKey, keyOf } from '#shared/entity/entity.ts';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
 import { readerOf } from '#shared/entity/reader.ts';
 import { ownerOf } from '#shared/kinds.ts';
 import { controlReconcilerRun } from '#shared/messages/control.ts';
