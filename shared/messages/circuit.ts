@@ -2,8 +2,8 @@
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
 import { count, id, time } from './fields.ts';
-import { defineMessage, type RawBody } from './message.ts';
-import { opaqueValue } from './opaque.ts';
+import { defineMessage } from './message.ts';
+import { opaqueValue, type RawBody } from './opaque.ts';
 
 const reportBody = z.looseObject({
   service: id,

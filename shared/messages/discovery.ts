@@ -3,8 +3,8 @@ import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
 import { atLeastOne, id } from './fields.ts';
 import { agentFields } from './lifecycle.ts';
-import { defineMessage, type RawBody } from './message.ts';
-import { isObject, opaque, opaqueValue, orEmpty } from './opaque.ts';
+import { defineMessage } from './message.ts';
+import { isObject, opaque, opaqueValue, orEmpty, type RawBody } from './opaque.ts';
 
 const resolveBody = z.looseObject({ agent_id: id });
 export type DiscoveryResolve = z.infer<typeof resolveBody>;

@@ -2,8 +2,8 @@
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
 import { count, id, time } from './fields.ts';
-import { defineMessage, type RawBody } from './message.ts';
-import { opaque, opaqueValue } from './opaque.ts';
+import { defineMessage } from './message.ts';
+import { opaque, opaqueValue, type RawBody } from './opaque.ts';
 
 /** An id that is the whole body, quoted as JSON or not. */
 const bareId = (raw: RawBody): string | undefined => {

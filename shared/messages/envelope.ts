@@ -1,8 +1,7 @@
 /** What is inside a record: the bytes, without the envelope of CloudEvents 1.0 in either mode. */
 import { isUtf8 } from 'node:buffer';
 import type { BatchRecord, Headers } from '#shared/contract.ts';
-import type { RawBody } from './message.ts';
-import { isObject } from './opaque.ts';
+import { isObject, type RawBody } from './opaque.ts';
 
 /** The bytes without their envelope, and what they say if they are JSON. */
 export type Content = { raw: RawBody; json?: { value: unknown } };

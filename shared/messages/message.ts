@@ -5,7 +5,7 @@
 import type * as z from 'zod';
 import type { Headers } from '#shared/contract.ts';
 import { buildSubject, type SubjectParams, type SubjectPattern } from '#shared/subjects.ts';
-import { opaque } from './opaque.ts';
+import { opaque, type RawBody } from './opaque.ts';
 
 /** A stream's name; `core`: at most once; `request`: request/reply, never captured by a stream. */
 export type CarriedBy =
@@ -20,9 +20,6 @@ export type CarriedBy =
   | 'ADVISORIES'
   | 'core'
   | 'request';
-
-/** A body as it came over the wire, where it is not JSON, or not ours to read. */
-export type RawBody = { data: string; encoding: 'utf8' | 'base64'; headers: Headers };
 
 export type Message<Name extends string = string, Pattern extends SubjectPattern = SubjectPattern, Body = unknown> = {
   name: Name;

@@ -1,6 +1,9 @@
 /** Bodies that are not ours to read: payloads of the agents, raw bytes of clients that send no JSON. */
 import * as z from 'zod';
-import type { RawBody } from './message.ts';
+import type { Headers } from '#shared/contract.ts';
+
+/** A body as it came over the wire, where it is not JSON, or not ours to read. */
+export type RawBody = { data: string; encoding: 'utf8' | 'base64'; headers: Headers };
 
 /** The body of a message whose bytes are handed on as they came. The reader does not look inside. */
 export const opaque = z.object({ data: z.string(), encoding: z.enum(['utf8', 'base64']) });

@@ -1,8 +1,8 @@
 /** The two subjects of phase 2 (documents 000 and 001), kept working. */
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
-import { defineMessage, type RawBody } from './message.ts';
-import { isObject, opaqueValue } from './opaque.ts';
+import { defineMessage } from './message.ts';
+import { isObject, opaqueValue, type RawBody } from './opaque.ts';
 import { untag } from './serde.ts';
 
 const commandBody = z.looseObject({ command: z.enum(['spawn', 'stop', 'status', 'input']) });

@@ -9,8 +9,8 @@ import { paramNames, parseSubject, type SubjectPattern } from '#shared/subjects.
 import { type Carried, open } from './envelope.ts';
 import { explainIssue } from './explain.ts';
 import { headerOf } from './headers.ts';
-import type { AnyMessage, RawBody, Received } from './message.ts';
-import { isObject, opaque } from './opaque.ts';
+import type { AnyMessage, Received } from './message.ts';
+import { isObject, opaque, type RawBody } from './opaque.ts';
 import { repair } from './repair.ts';
 import { fromSerde } from './serde.ts';
 

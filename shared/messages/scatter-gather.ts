@@ -2,8 +2,8 @@
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
 import { atLeastOne, count, id } from './fields.ts';
-import { defineMessage, type RawBody } from './message.ts';
-import { isObject, opaqueValue } from './opaque.ts';
+import { defineMessage } from './message.ts';
+import { isObject, opaqueValue, type RawBody } from './opaque.ts';
 
 const scatterBody = z
   .looseObject({
