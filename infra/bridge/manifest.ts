@@ -29,6 +29,8 @@ export type FunctionEntry = {
   name: string;
   /** Path of the module and the name of its export. */
   handler: { module: string; export: string };
+  /** What it is called at AWS: a name, `<name>:<alias or version>` or an ARN. */
+  target?: string;
   /** ms */
   timeout: number;
   /** Lanes, so invocations in flight. */

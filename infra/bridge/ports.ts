@@ -38,9 +38,12 @@ export type Source = {
   ackWait?: number;
 };
 
-export type InvokeFailure = 'function_error' | 'timeout' | 'malformed' | 'throttled' | 'unreachable';
+export type InvokeFailure = 'function_error' | 'timeout' | 'malformed' | 'too_large' | 'throttled' | 'unreachable';
 
-/** `throttled` and `unreachable` are nobody's failed attempt: the function was not entered. */
+/**
+ * The function was not entered where it is `throttled`, `unreachable` or `too_large`; the first two are nobody's failed
+ * attempt, the last will never pass. A `timeout` is any answer that was lost: what it did is not known.
+ */
 export class InvokeError extends Error {
   override name = 'InvokeError';
   readonly kind: InvokeFailure;

@@ -44,32 +44,32 @@ export const filterMistakes = (filter: Pattern): readonly Mistake[] => {
   return reserved;
 };
 
-const lowerNames = <T>(named: Record<string, T>): [string, T][] => Object.entries(named).map(([name, item]) => [name.toLowerCase(), item]);
-
-const withLowerNames = (pattern: Pattern): Pattern => ({
-  ...pattern,
-  ...(isObject(pattern.$headers) && { $headers: Object.fromEntries(lowerNames(pattern.$headers)) }),
-  ...(Array.isArray(pattern.$or) && { $or: pattern.$or.map(withLowerNames) }),
-});
-
-const headersByLowerName = (headers: Headers): Headers => {
-  const lower: Headers = {};
-  for (const [name, values] of lowerNames(headers)) lower[name] = [...(lower[name] ?? []), ...values];
-  return lower;
+/** Senders write a header's name in any case. */
+const valuesOf = (headers: Headers, name: string): string[] | undefined => {
+  const exact = headers[name];
+  if (exact) return exact;
+  const lower = name.toLowerCase();
+  for (const key in headers) if (key.toLowerCase() === lower) return headers[key];
+  return undefined;
 };
 
 /** Reads of a record only what the filter asks for. A body that is no JSON object has no fields. Throws a PatternError. */
 export const compileFilter = (filter: Pattern): ((record: Filtered) => boolean) => {
-  const matches = compilePattern(withLowerNames(filter));
-  const keys = new Set(outermost(filter).flatMap(Object.keys));
-  const ofHeaders = keys.delete('$headers');
-  const around = keys.delete('$subject') || ofHeaders;
-  keys.delete('$or');
+  const matches = compilePattern(filter);
+  const patterns = outermost(filter);
+  const keys = new Set(patterns.flatMap(Object.keys));
+  const names = new Set(patterns.flatMap(({ $headers }) => (isObject($headers) ? Object.keys($headers) : [])));
+  const readsBody = [...keys].some((key) => !key.startsWith('$'));
+  const readsAround = keys.has('$subject') || names.size > 0;
+
   const bodyOf = (record: Filtered): Pattern => {
-    const { body } = keys.size > 0 ? readEnvelope(record) : {};
+    const { body } = readEnvelope(record);
     return isObject(body) ? body : {};
   };
-  if (!around) return (record) => matches(bodyOf(record));
-  return (record) =>
-    matches({ ...bodyOf(record), $subject: record.subject, $headers: ofHeaders ? headersByLowerName(record.headers) : undefined });
+  if (!readsAround) return (record) => matches(bodyOf(record));
+  return (record) => {
+    const headers: Record<string, string[] | undefined> = {};
+    for (const name of names) headers[name] = valuesOf(record.headers, name);
+    return matches({ ...(readsBody && bodyOf(record)), $subject: record.subject, $headers: headers });
+  };
 };

@@ -51,6 +51,9 @@ const encoded = (data: Uint8Array): Pick<BatchRecord, 'data' | 'encoding'> => {
   return { data: buffer.toString(encoding), encoding };
 };
 
+/** Bytes of a record in a Lambda's payload: base64, JSON escapes and the comma behind it counted. */
+export const payloadBytes = (record: BatchRecord): number => Buffer.byteLength(JSON.stringify(record)) + 1;
+
 /** Bytes of payload and headers. */
 export const bytesOf = (msg: Msg): number => {
   let bytes = msg.data.length;
