@@ -35,7 +35,8 @@ const deploy = async (endpoint: string, names: Record<string, string>, ZipFile: 
 };
 
 const answering = async (endpoint: string): Promise<void> => {
-  while (!(await fetch(endpoint).catch(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const until = Date.now() + PATIENCE_MS; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 50)))
+    if (await fetch(endpoint).catch(() => undefined)) return;
 };
 
 const within = <T>(ms: number, work: Promise<T>): Promise<T> =>
@@ -67,6 +68,5 @@ export const lambdaStack = async (module: string, names: Record<string, string>)
     await close();
     throw error;
   }
-  ended.catch(() => undefined);
   return { endpoint, close };
 };
