@@ -66,14 +66,15 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     }
     metrics.received.inc({ binding: to.name });
     const key = keyOf(to.binding, record);
+    const bytes = d.invoker.bytesOf?.(record) ?? delivery.bytes;
     const folded = to.folding.get(key);
     if (folded) {
-      foldInto(to, folded, delivery);
+      foldInto(to, folded, delivery, bytes);
       return;
     }
     // A delivery count above the attempts without a failure seen: it may be what kills whatever touches it.
     const alone = tracked?.failures === 0 && record.deliveries > to.binding.retry.attempts;
-    const held: Held = { delivery, consumer: to.source.consumer, tracked, key, bytes: delivery.bytes, queuedAt: clock.now(), alone };
+    const held: Held = { delivery, consumer: to.source.consumer, tracked, key, bytes, queuedAt: clock.now(), alone };
     if (tracked) tracked.held = held;
     if (to.binding.source.kind === 'core' && to.binding.source.fold) to.folding.set(key, held);
     to.heldCount++;

@@ -92,14 +92,14 @@ const forgetTail = (of: Attached, record: BatchRecord): void => {
 };
 
 /** `fold: latest`: the newest record stands for all that came in the window. */
-export const foldInto = (to: Attached, held: Held, delivery: Delivery): void => {
+export const foldInto = (to: Attached, held: Held, delivery: Delivery, bytes: number): void => {
   const before = held.delivery.record;
   const { count, first } = before.folded ?? { count: 1, first: before.timestamp };
   delivery.record.folded = { count: count + 1, first, last: delivery.record.timestamp };
   held.delivery.ack();
   held.delivery = delivery;
-  to.heldBytes += delivery.bytes - held.bytes;
-  held.bytes = delivery.bytes;
+  to.heldBytes += bytes - held.bytes;
+  held.bytes = bytes;
 };
 
 /** The bridge holds it no longer. `settled`: nobody will see it again. */

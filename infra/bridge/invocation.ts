@@ -45,6 +45,7 @@ export const invokePatiently = async (d: Dispatch, of: Attached, batch: readonly
     } catch (error) {
       d.metrics.invocationErrors.inc({ function: d.fn.name, kind: error instanceof InvokeError ? error.kind : 'function_error' });
       if (!isExcused(error) || d.draining) throw error;
+      if (n === 0) d.log(`${of.name}: held back and tried again: ${(error as Error).message}`);
       await sleep(d.clock, backoff(d, HOLD_MS, n));
     }
   }

@@ -13,6 +13,7 @@ import { ownEndpoint } from '#shared/own-endpoint.ts';
 import { functionError, invokeError } from './lambda-failure.ts';
 import type { Manifest } from './manifest.ts';
 import { InvokeError, type Invoker } from './ports.ts';
+import { payloadBytes } from './record.ts';
 
 /** What Lambda takes in a synchronous call, bytes. */
 export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
@@ -63,6 +64,7 @@ export const lambdaInvoker = ({ manifest, writeMargin, prefix = '', environment 
   const functions = new Map(manifest.functions.map((fn) => [fn.name, { target: fn.target ?? prefix + fn.name, timeout: fn.timeout }]));
 
   return {
+    bytesOf: payloadBytes,
     invoke: async (functionName, batch) => {
       const fn = functions.get(functionName);
       if (!fn) throw new InvokeError('unreachable', `there is no function ${functionName} in the manifest`);

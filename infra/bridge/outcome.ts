@@ -44,6 +44,7 @@ const batchFailed = async (d: Dispatch, of: Attached, batch: Held[], error: Invo
   const code = error instanceof InvokeError ? error.kind : 'function_error';
   const failureOf = ({ delivery }: Held): ItemFailure => ({
     itemIdentifier: delivery.record.id,
+    ...(code === 'too_large' && { deadLetter: true as const }),
     reason: { code, message: error.message },
   });
   if (!isDurable(of))

@@ -53,8 +53,12 @@ export class InvokeError extends Error {
   }
 }
 
-/** Calls a function by its name in the manifest. Rejects with an InvokeError. Answers what the function answered, unchecked. */
-export type Invoker = { invoke(functionName: string, batch: Batch): Promise<unknown> };
+export type Invoker = {
+  /** Calls a function by its name in the manifest. Rejects with an InvokeError. Answers what the function answered, unchecked. */
+  invoke(functionName: string, batch: Batch): Promise<unknown>;
+  /** What a record takes of an invocation's payload, bytes; absent: what it takes on the wire. */
+  bytesOf?(record: BatchRecord): number;
+};
 
 export type Outgoing = {
   subject: string;

@@ -2,7 +2,8 @@
  * The DynamoDB client, made from the environment. Its time limits are part of the protocol: the bridge invokes again only
  * when no write of the earlier invocation can still land.
  */
-import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ownEndpoint } from '#shared/own-endpoint.ts';
 
 /** ms. An operation of the store that was begun before an invocation's deadline has no effect later than this after it. */
 export const WRITE_MARGIN_MS = 5_000;
@@ -17,29 +18,9 @@ const MAX_SOCKETS = 200;
 
 type Environment = Record<string, string | undefined>;
 
-const CREDENTIAL_SOURCES = [
-  'AWS_ACCESS_KEY_ID',
-  'AWS_PROFILE',
-  'AWS_WEB_IDENTITY_TOKEN_FILE',
-  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
-];
-
-/** Against an endpoint of one's own, neither a region nor credentials need to be set. */
-const ownEndpoint = (environment: Environment): DynamoDBClientConfig => {
-  const endpoint = environment.AWS_ENDPOINT_URL_DYNAMODB ?? environment.AWS_ENDPOINT_URL;
-  if (!endpoint) return {};
-  const hasCredentials = CREDENTIAL_SOURCES.some((name) => environment[name]);
-  return {
-    endpoint,
-    region: environment.AWS_REGION ?? 'us-east-1',
-    ...(!hasCredentials && { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }),
-  };
-};
-
 export const tableClient = (environment: Environment = process.env): DynamoDBClient => {
   const client = new DynamoDBClient({
-    ...ownEndpoint(environment),
+    ...ownEndpoint('DYNAMODB', environment),
     maxAttempts: ATTEMPTS,
     requestHandler: {
       requestTimeout: REQUEST_MS,

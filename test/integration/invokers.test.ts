@@ -13,7 +13,7 @@ import { lambdaStack } from '#test/support/lambda-stack.ts';
 const invokerAt = (endpoint: string, over: Partial<FunctionEntry> = {}, prefix = '') =>
   lambdaInvoker({
     manifest: contractManifest({ timeout: 5_000, ...over }),
-    writeMargin: 100,
+    writeMargin: 1000,
     prefix,
     environment: { AWS_ENDPOINT_URL: endpoint },
   });
@@ -120,7 +120,7 @@ describe('behind the Lambda API', () => {
     });
 
     it('waits for as long as the function may work', async () => {
-      const slow: Behaviour = (call) => setTimeout(() => answers('"done"')(call), 150);
+      const slow: Behaviour = (call) => setTimeout(() => answers('"done"')(call), 200);
       const invoker = invokerAt((await apiThat(slow)).endpoint, { timeout: 100 });
       expect(await invoker.invoke('echo', aBatch())).toBe('done');
     });

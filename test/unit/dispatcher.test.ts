@@ -72,6 +72,18 @@ describe('what becomes of a record', () => {
     expect([world.published.length, world.said]).toEqual([1, ['1 ack']]);
   });
 
+  it('is dead-lettered at once, without the rest of its batch, when it is too large to be sent', async () => {
+    const world = fakeWorld({ binding: { batchWindow: 5 } });
+    world.answer = failing('too_large', (batch) => batch.Records.some(({ sequence }) => sequence === 2));
+    world.deliver(aRecord(1), aRecord(2), aRecord(3));
+    await world.time.advance(20_000);
+    expect([world.asked(), world.said]).toEqual([
+      ['1 2 3', '1 2', '1', '2', '3'],
+      ['1 ack', '2 ack', '3 ack'],
+    ]);
+    expect(world.published.map(({ headers }) => headers?.['X-Dead-Letter-Code'])).toEqual([['too_large']]);
+  });
+
   it('is dead-lettered when it is older than the binding allows', async () => {
     const world = fakeWorld({ binding: { retry: { attempts: 99, backoff: [10], maxAge: 60_000 } } });
     world.answer = failed(1);
