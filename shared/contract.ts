@@ -68,7 +68,9 @@ export const answerSchema = z.object({
     }),
   ),
   /** The alarm of every entity touched; `key` is `<kind>.<id>`, `at` an ISO time or null for none, `version` the item's. */
-  timers: z.array(z.object({ key: z.string(), at: z.string().nullable(), version: z.number().int() })),
+  timers: z.array(
+    z.object({ key: z.string().regex(/^[^\s.*>]+\.[^\s.*>]+$/), at: z.iso.datetime().nullable(), version: z.number().int() }),
+  ),
   /** Records that are barred by an earlier settle. */
   tombstoned: z.array(z.string()).optional(),
   replies: z

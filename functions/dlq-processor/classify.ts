@@ -13,6 +13,8 @@ export const NATURES: Readonly<Record<string, Nature>> = {
   throttled: 'transient',
   unreachable: 'transient',
   table_unavailable: 'transient',
+  load_failed: 'transient',
+  query_failed: 'transient',
   // Too many wrote the same entity at once.
   conflict: 'transient',
 
@@ -22,6 +24,8 @@ export const NATURES: Readonly<Record<string, Nature>> = {
   bad_id: 'poison',
   not_json: 'poison',
   invalid_body: 'poison',
+  unreadable: 'poison',
+  too_large: 'poison',
   entity_too_large: 'poison',
   // The code or the state is.
   function_error: 'poison',

@@ -16,12 +16,16 @@ import { createMetrics } from './metrics.ts';
 import { natsPublisher } from './nats-publisher.ts';
 import type { Invoker, Source } from './ports.ts';
 import { durableName } from './record.ts';
-import { requestSource } from './request-source.ts';
+import { requestSource, respondTo } from './request-source.ts';
 import { startSchedules } from './schedules.ts';
 import { watchUnrouted } from './unrouted.ts';
 
 /** After an invocation and its last write, so long until the server delivers again. */
 const ACK_SLACK_MS = 2000;
+
+/** How often NATS is asked whether it is there, and after how long without an answer the bridge is not ready. */
+const WATCH_MS = 2000;
+const SILENT_MS = 10_000;
 
 /** Streams that capture whole families, so also what nobody knows. */
 const WATCHED_STREAMS = ['SUPERVISION_EVENTS', 'COORDINATION_MESSAGES', 'COORDINATION', 'ALERTS'];
@@ -112,9 +116,20 @@ export const startBridge = async ({
   const stopSchedules = startSchedules({ functions: manifest.functions, publisher, clock: systemClock, log });
   await nc.flush();
 
+  let answeredAt = Date.now();
+  const ask = async (): Promise<void> => {
+    try {
+      await nc.flush();
+      answeredAt = Date.now();
+    } catch {
+      // Silence is what is looked for.
+    }
+  };
+  const watching = setInterval(() => void ask(), WATCH_MS);
   const drainAll = async (): Promise<void> => {
     stopSchedules();
     await Promise.all([...dispatchers.map((dispatcher) => dispatcher.drain()), ...unwatch.map((stop) => stop())]);
+    clearInterval(watching);
     publisher.close();
     await nc.flush();
   };
@@ -123,6 +138,7 @@ export const startBridge = async ({
     drain: (ms) => Promise.race([drainAll(), new Promise<void>((resolve) => setTimeout(resolve, ms).unref())]),
     ready: () => {
       if (nc.isClosed()) return { ok: false, why: 'the connection to NATS is closed' };
+      if (Date.now() - answeredAt > SILENT_MS) return { ok: false, why: `NATS has not answered for ${SILENT_MS / 1000} s` };
       const why = dispatchers.map((dispatcher) => dispatcher.blocked()).find((sentence) => sentence !== undefined);
       return why === undefined ? { ok: true } : { ok: false, why };
     },
@@ -141,7 +157,7 @@ const answerUnknownRequests = (nc: NatsConnection, manifest: Manifest): void => 
     callback: (error, message) => {
       if (error || !message.reply || answered.some((filter) => matchesFilter(filter, message.subject))) return;
       const text = `nothing answers ${message.subject}; what is answered: ${verbs}`;
-      message.respond(JSON.stringify({ error: { code: 'not_found', message: text } }));
+      respondTo(nc, message)({ error: { code: 'not_found', message: text } });
     },
   });
 };

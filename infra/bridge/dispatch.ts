@@ -22,8 +22,8 @@ export type Dispatch = DispatcherOptions & {
   /** The function's bindings, its alarms among them. */
   attached: Attached[];
   draining: boolean;
-  /** Why outputs cannot be published, while they cannot. */
-  blockedBy: string | undefined;
+  /** Why outputs cannot be published, by who waits to publish them. */
+  blocked: Map<object, string>;
 };
 
 /** Delays of what waits for the world to mend, ms. */

@@ -42,12 +42,13 @@ export type Dispatcher = {
 const keyOf = ({ groupBy }: Binding, record: BatchRecord): string => {
   if (!groupBy) return record.id;
   if ('token' in groupBy) return record.subject.split('.')[groupBy.token - 1] ?? record.id;
-  const value = (readEnvelope(record).body as Record<string, unknown> | undefined)?.[groupBy.field];
+  const body = readEnvelope(record).body as Record<string, unknown> | null | undefined;
+  const value = body?.[groupBy.field];
   return typeof value === 'string' ? value : record.id;
 };
 
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
-  const d: Dispatch = { ...options, attached: [], draining: false, blockedBy: undefined };
+  const d: Dispatch = { ...options, attached: [], draining: false, blocked: new Map() };
   const { fn, clock, metrics, log } = d;
 
   const deliver = (to: Attached, delivery: Delivery): void => {
@@ -74,7 +75,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     }
     // A delivery count above the attempts without a failure seen: it may be what kills whatever touches it.
     const alone = tracked?.failures === 0 && record.deliveries > to.binding.retry.attempts;
-    const held: Held = { delivery, consumer: to.source.consumer, tracked, key, bytes, queuedAt: clock.now(), alone };
+    const held: Held = { delivery, consumer: to.source.consumer, tracked, key, bytes, queuedAt: clock.now(), alone, released: false };
     if (tracked) tracked.held = held;
     if (to.binding.source.kind === 'core' && to.binding.source.fold) to.folding.set(key, held);
     to.heldCount++;
@@ -89,7 +90,10 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     } catch (error) {
       // A fault of the bridge itself: nothing was said of these messages, so they come again.
       log(`${of.name}: ${String(error)}`);
-      for (const held of batch) if (held.tracked?.held === held) nak(of, held, 1000);
+      for (const held of batch.filter(({ released }) => !released)) {
+        held.delivery.respond?.({ error: { code: 'bridge_fault', message: 'the bridge could not handle this request: ask again' } });
+        nak(of, held, 1000);
+      }
     }
     // Known before the next batch needs it, without making it wait.
     if (isDurable(of)) void refreshFloor(of, clock);
@@ -99,7 +103,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
 
   const room = (of: Attached): number => {
     const bytes = d.attached.reduce((sum, other) => sum + other.heldBytes, 0);
-    return d.draining || bytes >= MAX_HELD_BYTES ? 0 : roomOf(of);
+    return bytes >= MAX_HELD_BYTES ? 0 : roomOf(of);
   };
 
   return {
@@ -133,6 +137,6 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         held.delivery.nak(0);
       }
     },
-    blocked: () => d.blockedBy,
+    blocked: () => d.blocked.values().next().value,
   };
 };

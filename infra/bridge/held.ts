@@ -22,7 +22,7 @@ export type Tracked = {
 };
 
 /** `consumer`: the identity that it was delivered under; a stream made anew has another. */
-export type Held = Queueable & { delivery: Delivery; consumer: string; tracked: Tracked | undefined };
+export type Held = Queueable & { delivery: Delivery; consumer: string; tracked: Tracked | undefined; released: boolean };
 
 export type Attached = Queue & {
   binding: Binding;
@@ -104,6 +104,7 @@ export const foldInto = (to: Attached, held: Held, delivery: Delivery, bytes: nu
 
 /** The bridge holds it no longer. `settled`: nobody will see it again. */
 const release = (from: Attached, held: Held, settled: boolean): void => {
+  held.released = true;
   from.heldCount--;
   from.heldBytes -= held.bytes;
   if (held.tracked) held.tracked.held = undefined;

@@ -102,7 +102,16 @@ export const jetstreamSource = async ({ nc, log, clock = systemClock, ...spec }:
     ackWait: spec.ackWait,
     start(sink) {
       const late = (msg: Msg) => toDelivery(msg).nak(0);
-      pulling = pulls({ nc, clock, stream, durable, sink, deliver: (msg) => sink.deliver(toDelivery(msg)), late });
+      const deliver = (msg: Msg) => {
+        try {
+          sink.deliver(toDelivery(msg));
+        } catch (error) {
+          // What throws in here ends the client's reader, and with it everything.
+          log(`${stream}/${durable}: ${msg.subject} cannot be taken in and is left for a minute: ${String(error)}`);
+          nc.publish(msg.reply as string, '-NAK {"delay":60000000000}');
+        }
+      };
+      pulling = pulls({ nc, clock, stream, durable, sink, deliver, late });
       void keepPulling(pulling);
     },
     async readFloor() {

@@ -25,8 +25,7 @@ const toOutgoing = ({ fn }: Dispatch, outputs: Answer['publish']): Caused[] => {
       cause: output.cause,
       subject: output.subject,
       data: output.encoding === 'base64' ? Buffer.from(output.data, 'base64') : output.data,
-      // A replay keeps the name of whoever published first.
-      headers: { [PUBLISHED_BY]: [fn.name], ...output.headers },
+      headers: { ...output.headers, [PUBLISHED_BY]: [fn.name] },
       messageId: `${fn.name}.1:${output.cause}:${index}`,
       ...(output.reply && { reply: output.reply }),
     };
@@ -65,6 +64,7 @@ export const publishAnswer = async (
   }
   metrics.published.inc({ function: fn.name }, outgoing.length);
   for (const reply of answer.replies ?? []) {
+    if (verdicts.has(reply.itemIdentifier)) continue;
     const held = batch.find(({ delivery }) => delivery.record.id === reply.itemIdentifier);
     if (reply.error) held?.delivery.respond?.({ error: reply.error });
     else held?.delivery.respond?.({ data: reply.data ?? '', ...(reply.headers && { headers: reply.headers }) });
@@ -102,21 +102,24 @@ export const publishHeld = (d: Dispatch, outgoing: readonly Outgoing[], of: Atta
 /** A full or missing stream holds the input back rather than losing the output. False: the bridge drains. Throws what no retry can mend. */
 const holdUntil = async (d: Dispatch, attempt: () => Promise<void>, of: Attached, batch: readonly Held[]): Promise<boolean> => {
   const { fn, clock, metrics, log } = d;
-  for (let n = 0; ; n++) {
-    try {
-      await attempt();
-      if (n > 0) d.blockedBy = undefined;
-      return true;
-    } catch (error) {
-      metrics.publishErrors.inc({ function: fn.name });
-      if (error instanceof PublishError && !error.retryable) throw error;
-      const why = `${fn.name} cannot publish: ${error instanceof PublishError ? error.message : String(error)}`;
-      if (d.blockedBy !== why) log(why);
-      d.blockedBy = why;
-      if (d.draining) return false;
-      const wait = backoff(d, HOLD_MS, n);
-      extend(of, batch, clock.now() + wait + (of.source.ackWait ?? 0) / 2, clock);
-      await sleep(clock, wait);
+  try {
+    for (let n = 0; ; n++) {
+      try {
+        await attempt();
+        return true;
+      } catch (error) {
+        metrics.publishErrors.inc({ function: fn.name });
+        if (error instanceof PublishError && !error.retryable) throw error;
+        const why = `${fn.name} cannot publish: ${error instanceof PublishError ? error.message : String(error)}`;
+        if (!d.blocked.values().some((sentence) => sentence === why)) log(why);
+        d.blocked.set(batch, why);
+        if (d.draining) return false;
+        const wait = backoff(d, HOLD_MS, n);
+        extend(of, batch, clock.now() + wait + (of.source.ackWait ?? 0) / 2, clock);
+        await sleep(clock, wait);
+      }
     }
+  } finally {
+    d.blocked.delete(batch);
   }
 };

@@ -35,7 +35,7 @@ export const runBatch = async (d: Dispatch, of: Attached, batch: Held[]): Promis
     if (failure) failed.push([held, failure]);
     else ack(of, held);
   }
-  if (failed.length > 0 && !isDurable(of)) void unstoredFailed(d, of, failed);
+  if (failed.length > 0 && !isDurable(of)) leave(d, of, failed);
   else for (const [held, failure] of failed) await recordFailed(d, of, held, failure);
 };
 
@@ -48,7 +48,7 @@ const batchFailed = async (d: Dispatch, of: Attached, batch: Held[], error: Invo
     reason: { code, message: error.message },
   });
   if (!isDurable(of))
-    return void unstoredFailed(
+    return leave(
       d,
       of,
       batch.map((held) => [held, failureOf(held)]),
@@ -112,12 +112,20 @@ const settle = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody):
   ack(of, held);
 };
 
-/** Only a refusal says that nothing was done: a write that failed, or whose answer was lost, may land. */
+/** What the function refuses it has not applied: a write that failed, or whose answer was lost, may land. */
 const mayHaveActed = (failure: ItemFailure): boolean => !failure.deadLetter;
+
+/** The lane does not wait for what no stream holds. */
+const leave = (d: Dispatch, of: Attached, failed: [Held, ItemFailure][]): void => {
+  unstoredFailed(d, of, failed).catch((error) => {
+    d.log(`${of.name}: ${failed.length} messages are given up on: ${String(error)}`);
+    for (const [held] of failed) if (!held.released) ack(of, held);
+  });
+};
 
 /**
  * What no stream holds is never decided again, but what it caused goes out all the same: it is asked for once nothing
- * can land any more. The lane does not wait for it.
+ * can land any more.
  */
 const unstoredFailed = async (d: Dispatch, of: Attached, failed: [Held, ItemFailure][]): Promise<void> => {
   const reasons = new Map(failed.map(([held, failure]) => [held, reasonOf(d, of, failure)]));

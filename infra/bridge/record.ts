@@ -38,12 +38,21 @@ export const batchRecord = (
   id: `${origin}:${sequence}:${timestamp}`,
   subject: msg.subject,
   ...encoded(msg.data),
-  headers: msg.headers ? Object.fromEntries(msg.headers) : {},
+  headers: headersOf(msg),
   ...(reply && { reply }),
   sequence,
   deliveries,
   timestamp: new Date(timestamp).toISOString(),
 });
+
+/** None where they are not what NATS headers may be: the client throws only when they are read, in the middle of its own reader. */
+export const headersOf = (msg: { readonly headers?: MsgHdrs | undefined }): Headers => {
+  try {
+    return msg.headers ? Object.fromEntries(msg.headers) : {};
+  } catch {
+    return {};
+  }
+};
 
 const encoded = (data: Uint8Array): Pick<BatchRecord, 'data' | 'encoding'> => {
   const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -57,7 +66,7 @@ export const payloadBytes = (record: BatchRecord): number => Buffer.byteLength(J
 /** Bytes of payload and headers. */
 export const bytesOf = (msg: Msg): number => {
   let bytes = msg.data.length;
-  for (const [name, values] of msg.headers ?? []) for (const value of values) bytes += name.length + value.length + 4;
+  for (const [name, values] of Object.entries(headersOf(msg))) for (const value of values) bytes += name.length + value.length + 4;
   return bytes;
 };
 

@@ -9,7 +9,7 @@ import { natsHeaders } from './record.ts';
 import { type UnstoredSourceOptions, unstoredSource } from './unstored-source.ts';
 
 export const requestSource = (options: UnstoredSourceOptions): Source =>
-  unstoredSource('request', options, (msg) => (msg.reply ? { respond: responder(options.nc, msg) } : {}));
+  unstoredSource('request', options, (msg) => (msg.reply ? { respond: respondTo(options.nc, msg) } : {}));
 
 type Answer = { data: string; headers?: Headers } | { error: ErrorBody };
 
@@ -21,7 +21,8 @@ const HTTP_CODES = new Map([
 ]);
 const httpCode = (code: string): number => (code.startsWith('invalid_') ? 400 : (HTTP_CODES.get(code) ?? 500));
 
-const responder = (nc: NatsConnection, msg: Msg) => (answer: Answer) => {
+/** Answers a request, with the error headers of NATS micro services where it is an error. */
+export const respondTo = (nc: NatsConnection, msg: Msg) => (answer: Answer) => {
   try {
     send(nc, msg, answer);
   } catch (error) {

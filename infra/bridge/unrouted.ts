@@ -20,6 +20,14 @@ const ROOM = 4 * STRIDE;
 const AGAIN_MS = 1000;
 const patterns = catalogue.map(({ subject }) => subject);
 
+const readable = <T>(read: () => T): T | undefined => {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+};
+
 export type UnroutedOptions = {
   nc: NatsConnection;
   manager: JetStreamManager;
@@ -41,11 +49,12 @@ export const watchUnrouted = async (
   const bury = async (sequence: number): Promise<void> => {
     const [{ created }, stored] = await Promise.all([manager.streams.info(stream), manager.streams.getMessage(stream, { seq: sequence })]);
     if (!stored) return;
-    const { subject, data, header } = stored;
+    const { subject, data } = stored;
+    const headers = readable(() => stored.header);
     const origin = `${stream}@${Date.parse(created)}`;
     const timestamp = stored.time.getTime();
     const reason = { code: 'unrouted', message: subjectProblem(patterns, subject).message };
-    const record = batchRecord({ subject, data, headers: header }, { origin, sequence, timestamp, deliveries: 1 });
+    const record = batchRecord({ subject, data, ...(headers && { headers }) }, { origin, sequence, timestamp, deliveries: 1 });
     const facts = { record, stream, consumer: `${origin}/${DURABLE}.1`, functionName: 'bridge', attempts: 0, reason };
     await publisher.publish(deadLetter({ ...facts, firstAt: timestamp, lastAt: clock.now() }, publisher.maxBytes()));
     metrics.unrouted.inc({ stream });

@@ -74,8 +74,14 @@ export const unstoredSource = (
     start(sink) {
       const callback = (error: Error | null, msg: Msg) => {
         if (error) return;
-        if (sink.room() > 0) sink.deliver(toDelivery(msg));
-        else dropped('no_room');
+        try {
+          if (sink.room() > 0) return sink.deliver(toDelivery(msg));
+          extra(msg).respond?.({ error: { code: 'too_many', message: 'this bridge holds as many messages as it may: ask again' } });
+          dropped('no_room');
+        } catch {
+          // What throws in here ends the client's reader, and with it everything.
+          dropped('failed');
+        }
       };
       subscriptions = subjects.map((subject) => nc.subscribe(subject, { queue: durableName(binding), callback }));
     },

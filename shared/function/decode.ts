@@ -3,12 +3,13 @@
  * set apart with a sentence, and the rest go on.
  */
 import type { MiddlewareObj } from '@middy/core';
+import * as z from 'zod';
 import type { Answer, Batch, BatchRecord, ItemFailure } from '#shared/contract.ts';
 import type { Alarm, AnySpec } from '#shared/entity/entity.ts';
 import { keyOf, kindOf } from '#shared/entity/key.ts';
 import type { Work } from '#shared/entity/run.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
-import { readMessage } from '#shared/messages/read.ts';
+import { readEnvelope, readMessage } from '#shared/messages/read.ts';
 import { isToken } from '#shared/subjects.ts';
 import type { AnyQuery } from './query.ts';
 import { carriedHeaders } from './trace.ts';
@@ -26,11 +27,13 @@ const unreadable = (record: BatchRecord, code: string, message: string): ItemFai
   reason: { code, message },
 });
 
+const alarmBody = z.object({ due: z.iso.datetime() });
+
 const alarmOf = (record: BatchRecord, functionName: string): Alarm | undefined => {
   const [kind, id, ...rest] = record.subject.slice(`timers.due.${functionName}.`.length).split('.');
-  const { due } = JSON.parse(record.data) as { due?: string };
-  const at = Date.parse(due ?? '');
-  return kind && id && rest.length === 0 && !Number.isNaN(at) ? { message: 'alarm', due: at, key: keyOf(kind, id) } : undefined;
+  const body = alarmBody.safeParse(readEnvelope(record).body);
+  if (!kind || !id || rest.length > 0 || !body.success) return undefined;
+  return { message: 'alarm', due: Date.parse(body.data.due), key: keyOf(kind, id) };
 };
 
 export const decode = (options: {
@@ -46,8 +49,8 @@ export const decode = (options: {
   const readAlarm = (record: BatchRecord, decoded: Decoded): void => {
     const alarm = alarmOf(record, options.name);
     const spec = alarm && specByKind.get(kindOf(alarm.key));
+    // An alarm is a hint: one that nobody asked for is done. Alarms are retried for ever, so this one would ring for ever.
     if (spec) decoded.works.push({ record, spec, key: alarm.key, event: alarm });
-    else decoded.unreadable.push(unreadable(record, 'unknown_alarm', `${record.subject} is an alarm of no entity of ${options.name}`));
   };
 
   const readRecord = (record: BatchRecord, decoded: Decoded): void => {
@@ -76,7 +79,13 @@ export const decode = (options: {
     before: ({ event: batch }) => {
       const decoded: Decoded = { works: [], questions: [], unreadable: [] };
       const alarms = batch.binding === `${options.name}.alarms`;
-      for (const record of batch.Records) (alarms ? readAlarm : readRecord)(record, decoded);
+      for (const record of batch.Records) {
+        try {
+          (alarms ? readAlarm : readRecord)(record, decoded);
+        } catch (error) {
+          decoded.unreadable.push(unreadable(record, 'unreadable', `${record.subject} cannot be read: ${String(error)}`));
+        }
+      }
       batch.decoded = decoded;
     },
     after: (request) => {

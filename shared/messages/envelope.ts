@@ -51,5 +51,11 @@ const openCloudEvent = (event: CloudEvent, carried: Headers): Content => {
 /** Opens CloudEvents in either mode: in binary mode the body is the data already. */
 export const open = ({ data, encoding, headers }: Carried): Content => {
   const content = contentOf({ data, encoding, headers });
-  return isCloudEvent(content.json?.value) ? openCloudEvent(content.json.value, headers) : content;
+  if (!isCloudEvent(content.json?.value)) return content;
+  try {
+    return openCloudEvent(content.json.value, headers);
+  } catch {
+    // Nested deeper than can be written again: nobody's event.
+    return content;
+  }
 };

@@ -50,7 +50,11 @@ export const writeUnits = async (table: Table, units: readonly Unit[]): Promise<
     const settle = (result: WriteResult) => {
       results[index] = result;
     };
-    const writes = unit.map((item: Item): Write => ({ version: item.version, attributes: attributesOf(item) }));
+    const writes = writesOf(unit);
+    if (writes instanceof Error) {
+      settle({ result: 'failed', error: writes });
+      continue;
+    }
     const bytes = writes.map(({ attributes }) => bytesOf(attributes));
     const over = oversized(unit, bytes);
     const [write, ...more] = writes;
@@ -67,6 +71,15 @@ export const writeUnits = async (table: Table, units: readonly Unit[]): Promise<
     tasks.push(() => transactAll(table, piece, limit));
   await inParallel(tasks);
   return results;
+};
+
+/** A state that JSON cannot hold fails its unit only. */
+const writesOf = (unit: Unit): Write[] | Error => {
+  try {
+    return unit.map((item: Item) => ({ version: item.version, attributes: attributesOf(item) }));
+  } catch (error) {
+    return error as Error;
+  }
 };
 
 const orFailed = (write: Promise<WriteResult>): Promise<WriteResult> => write.catch((error: Error) => ({ result: 'failed', error }));

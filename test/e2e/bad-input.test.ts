@@ -1,4 +1,6 @@
 /** Bad input ends in a dead letter or an error reply with a sentence; the rest of the batch is unharmed, nothing is lost. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { collect, type Stack, setupStack } from '#test/support/stack.ts';
 
@@ -79,6 +81,32 @@ test('a body as large as the server takes is dead-lettered in parts, for the rea
   const parts = dead().slice(before);
   expect(parts.map(({ headers }) => headers['X-Dead-Letter-Part'])).toEqual(['1/2', '2/2']);
   expect(parts.map(({ text }) => text).join('')).toBe(data);
+});
+
+/** A client that writes the protocol by hand: libraries refuse to send such a header. */
+const publishRaw = async (subject: string, headers: string, body: string): Promise<void> => {
+  const { hostname, port } = new URL(stack.url);
+  const socket = connect(Number(port), hostname);
+  await once(socket, 'data');
+  const head = `NATS/1.0\r\n${headers}\r\n\r\n`;
+  socket.write(
+    `CONNECT {"headers":true,"verbose":false}\r\nHPUB ${subject} ${head.length} ${head.length + body.length}\r\n${head}${body}\r\nPING\r\n`,
+  );
+  await once(socket, 'data');
+  socket.destroy();
+};
+
+test('headers that are none are not read, and everything goes on', async () => {
+  await publishRaw('agent.a1.heartbeat', 'a b: c', '{}');
+  const recoveries = await collect(stack.nc, 'supervision.recovery.raw-1');
+  await publishRaw('supervision.failures.high', 'a b: c', '{"agent_id":"raw-1","failure_type":"process_crash","severity":"high"}');
+  await expect.poll(() => recoveries.length, WITHIN).toBe(1);
+});
+
+test('an envelope that is nested too deep to be opened is no envelope', async () => {
+  const data = '['.repeat(6000) + ']'.repeat(6000);
+  const { subject } = await bury('supervision.failures.high', `{"specversion":"1.0","id":"1","source":"s","type":"t","data":${data}}`);
+  expect(subject).toBe('dlq.supervision.failures.high');
 });
 
 test('a request that nobody answers gets a sentence', async () => {

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
 
-describe('npm run nats', () => {
+describe('npm run -s nats', () => {
   let nats: TestNats;
 
   beforeAll(async () => {
@@ -50,6 +50,7 @@ describe('npm run nats', () => {
   });
 
   it.each([
+    [[], /^say pub, sub or req: npm run -s nats -- --help shows how$/m],
     [['pub', 'agent.*.cmd.pause'], /has the wildcard "\*", which reaches nobody in a publish/],
     [['publish', 'a'], /^publish is not pub, sub or req/],
     [['pub'], /^pub needs a subject/],

@@ -412,3 +412,36 @@ describe('core records', () => {
     expect([carried, Object.keys((await world.item())?.outbox ?? {})]).toEqual([[], [`EVENTS@1:2:${START + 2}`]]);
   });
 });
+
+describe('the sweep', () => {
+  const alarms = (deadline: number) => ({
+    binding: 'fn.alarms',
+    consumer: 'TIMERS@1/fn_alarms.1',
+    deadline: new Date(START + deadline).toISOString(),
+  });
+
+  it('answers outputs that nobody confirmed, and answers them again when its own alarm is delivered again', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))]);
+    await world.time.advance(300_000);
+    const swept = () => world.run([world.alarm(7, START + 300_000)], alarms(900_000));
+    const [first, again] = [await swept(), await swept()];
+    expect(first.carried).toEqual([{ cause: `EVENTS@1:1:${START + 1}`, subject: 'out.a', data: '{"sum":1}' }]);
+    expect(again.carried).toEqual(first.carried);
+  });
+});
+
+describe('a settle', () => {
+  it('reads nothing of others, so whatever a spec needs for its decisions is not asked for', async () => {
+    const world = engineWorld();
+    const work = world.work(1, add(1));
+    const needy = {
+      ...work.spec,
+      read: async () => expect.fail('read'),
+      also: () => expect.fail('also'),
+      needsChildren: () => expect.fail('needsChildren'),
+    };
+    const { outcome } = await world.run([{ ...work, spec: needy }], { settle: true });
+    expect(outcome).toEqual({ 1: { result: 'tombstoned' } });
+  });
+});
