@@ -9,12 +9,12 @@
 import { alarmOf, elapse, force, observe, toClosed, toHalfOpen, toOpen } from '#shared/circuit/breaker.ts';
 import { type Circuit, type CircuitState, circuitKind, newCircuit } from '#shared/circuit/circuit.ts';
 import { type CircuitSettings, type Rules, rulesOf } from '#shared/circuit/rules.ts';
-import { toWire } from '#shared/circuit/wire.ts';
-import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import { announced, toWire } from '#shared/circuit/wire.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
 import { circuitClosed, circuitHalfOpen, circuitOpen, circuitReport } from '#shared/messages/circuit.ts';
 import { controlCircuitForce, controlCircuitReset } from '#shared/messages/control.ts';
 import { headerOf } from '#shared/messages/headers.ts';
-import { output, type Received } from '#shared/messages/message.ts';
+import type { Received } from '#shared/messages/message.ts';
 import { byRules, type Heard, isSlow, surveyOf } from './survey.ts';
 
 type Report = Received<typeof circuitReport>;
@@ -64,21 +64,6 @@ const change = (service: string, before: Circuit, after: Circuit, rules: Rules) 
   after === before
     ? {}
     : { state: after, wakeAt: alarmOf(after, rules), publish: after.epoch === before.epoch ? [] : [announced(service, after)] };
-
-const announced = (service: string, circuit: Circuit): Output => {
-  const { reason, epoch, permits, until } = circuit;
-  const body = { service, reason, epoch, permits, ...(until !== null && { until: new Date(until).toISOString() }) };
-  switch (circuit.state) {
-    case 'closed':
-      return output(circuitClosed, { service }, { ...body, state: 'closed' });
-    case 'open':
-      return output(circuitOpen, { service }, { ...body, state: 'open' });
-    case 'half-open':
-      return output(circuitHalfOpen, { service }, { ...body, state: 'half_open' });
-    default:
-      throw circuit.state satisfies never;
-  }
-};
 
 const hear = (circuit: Circuit, { body, sentAt }: Report, rules: Rules, { id, now, view }: CircuitContext): Circuit => {
   const survey = view.get(id);

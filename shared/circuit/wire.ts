@@ -1,4 +1,7 @@
-/** A circuit as operators see it. Pure. */
+/** A circuit as others see it: operators, who list it, and callers, who are told its state. Pure. */
+import type { Output } from '#shared/entity/entity.ts';
+import { circuitClosed, circuitHalfOpen, circuitOpen } from '#shared/messages/circuit.ts';
+import { output } from '#shared/messages/message.ts';
 import type { Circuit } from './circuit.ts';
 import { totals } from './window.ts';
 
@@ -23,4 +26,20 @@ export const toWire = (service: string, circuit: Circuit) => {
       ? { calls_per_second: Math.round(circuit.pace.perSecond * 10) / 10 }
       : { calls, failures, slow, failures_in_a_row: circuit.failuresInARow }),
   };
+};
+
+/** The message that tells a circuit's state. */
+export const announced = (service: string, circuit: Circuit): Output => {
+  const { reason, epoch, permits, until } = circuit;
+  const body = { service, reason, epoch, permits, ...(until !== null && { until: new Date(until).toISOString() }) };
+  switch (circuit.state) {
+    case 'closed':
+      return output(circuitClosed, { service }, { ...body, state: 'closed' });
+    case 'open':
+      return output(circuitOpen, { service }, { ...body, state: 'open' });
+    case 'half-open':
+      return output(circuitHalfOpen, { service }, { ...body, state: 'half_open' });
+    default:
+      throw circuit.state satisfies never;
+  }
 };

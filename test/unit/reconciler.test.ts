@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Overdue, sweeps } from '#functions/reconciler/decide.ts';
+import { type Found, sweeps } from '#functions/reconciler/decide.ts';
+import { type Circuit, newCircuit } from '#shared/circuit/circuit.ts';
 import { type EntityKey, keyOf } from '#shared/entity/key.ts';
 import { readerOf } from '#shared/entity/reader.ts';
 import { ownerOf } from '#shared/kinds.ts';
@@ -10,7 +11,7 @@ import { drive, received, START } from '#test/support/decide.ts';
 
 const due = { due: new Date(START).toISOString() };
 const run = () => received(controlReconcilerRun, {}, {});
-const sweep = (overdue: Overdue) => drive(sweeps, {}, overdue);
+const sweep = (overdue: Found['overdue'], circuits: Found['circuits'] = new Map()) => drive(sweeps, {}, { overdue, circuits });
 
 test('what is overdue is woken through its owner', () => {
   const story = sweep(['agent#a1', 'gather#g1']);
@@ -55,7 +56,25 @@ const stored = (key: EntityKey, sweepAt: number) => ({
 test('it looks for what was overdue when it was asked, and leaves itself out', async () => {
   const store = memoryStore();
   await store.write([[stored('agent#old', START - 1)], [stored('agent#young', START + 1)], [stored('sweep#main', START - 1)]]);
-  expect(await sweeps.read?.([run()], readerOf(store))).toEqual(['agent#old']);
+  expect(await sweeps.read?.([run()], readerOf(store))).toMatchObject({ overdue: ['agent#old'] });
+});
+
+const circuit = (state: Circuit['state'], since: number): Circuit => ({ ...newCircuit(since), state, epoch: 3, reason: 'why' });
+
+test('what CIRCUITS may have forgotten is told again every ten minutes, what was closed meanwhile once', () => {
+  const circuits = new Map([
+    ['db', circuit('open', START)],
+    ['ocr', circuit('closed', START + 1)],
+    ['idle', newCircuit(START)],
+  ]);
+  const story = sweep([], circuits);
+  const told = [0, 300_000, 600_000, 1_200_000].map((time) => {
+    const before = story.published.length;
+    story.until(START + time);
+    story.ring('main');
+    return story.published.slice(before).map(({ subject }) => subject);
+  });
+  expect(told).toEqual([[], [], ['circuit.db.open', 'circuit.ocr.closed'], ['circuit.db.open']]);
 });
 
 test('every owned entity is woken once, and nothing else', () => {
