@@ -240,24 +240,22 @@ export const toFilter = (pattern: SubjectPattern): string =>
     .map((segment) => ('literal' in segment ? segment.literal : segment.many ? '>' : '*'))
     .join('.');
 
-const filters = new Map<string, string[]>();
+const tokenEnd = (text: string, start: number): number => {
+  const dot = text.indexOf('.', start);
+  return dot === -1 ? text.length : dot;
+};
 
 /** Whether a NATS filter matches a subject: `*` stands for one token, a last `>` for one or more. */
 export const matchesFilter = (filter: string, subject: string): boolean => {
-  let tokens = filters.get(filter);
-  if (!tokens) {
-    tokens = filter.split('.');
-    filters.set(filter, tokens);
+  let at = 0;
+  for (let start = 0; start <= filter.length; ) {
+    if (at > subject.length) return false;
+    const token = filter.slice(start, tokenEnd(filter, start));
+    const end = tokenEnd(subject, at);
+    if (token === '>' && start + 1 === filter.length) return true;
+    if (token !== '*' && (end - at !== token.length || !subject.startsWith(token, at))) return false;
+    start += token.length + 1;
+    at = end + 1;
   }
-  let start = 0;
-  for (let n = 0; n < tokens.length; n++) {
-    if (start > subject.length) return false;
-    const token = tokens[n] as string;
-    if (token === '>' && n === tokens.length - 1) return true;
-    const dot = subject.indexOf('.', start);
-    const end = dot === -1 ? subject.length : dot;
-    if (token !== '*' && (end - start !== token.length || !subject.startsWith(token, start))) return false;
-    start = end + 1;
-  }
-  return start > subject.length;
+  return at > subject.length;
 };

@@ -2,6 +2,7 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
+import { matchesFilter } from '#shared/subjects.ts';
 
 const REFRESH_MS = 30_000;
 const MAX_REMEMBERED = 10_000;
@@ -16,25 +17,15 @@ export type CapturedSubjects = {
   close(): void;
 };
 
-/** Does a subject match a filter, both as tokens? */
-const matches = (filter: string[], subject: string[]): boolean => {
-  for (const [i, token] of filter.entries()) {
-    if (token === '>') return subject.length > i;
-    if (i >= subject.length || (token !== '*' && token !== subject[i])) return false;
-  }
-  return filter.length === subject.length;
-};
-
 export const capturedSubjects = ({ nc, clock }: { nc: NatsConnection; clock: Clock }): CapturedSubjects => {
-  let filters: string[][] | undefined;
+  let filters: string[] | undefined;
   let loading: Promise<void> | undefined;
   const remembered = new Map<string, boolean>();
 
   const load = async () => {
     const manager = await jetstreamManager(nc, { checkAPI: false });
-    const found: string[][] = [];
-    for await (const { config } of manager.streams.list())
-      if (!config.no_ack) found.push(...(config.subjects ?? []).map((filter) => filter.split('.')));
+    const found: string[] = [];
+    for await (const { config } of manager.streams.list()) if (!config.no_ack) found.push(...(config.subjects ?? []));
     filters = found;
     remembered.clear();
   };
@@ -62,8 +53,7 @@ export const capturedSubjects = ({ nc, clock }: { nc: NatsConnection; clock: Clo
     has(subject) {
       const known = remembered.get(subject);
       if (known !== undefined) return known;
-      const tokens = subject.split('.');
-      const captured = (filters ?? []).some((filter) => matches(filter, tokens));
+      const captured = (filters ?? []).some((filter) => matchesFilter(filter, subject));
       if (remembered.size >= MAX_REMEMBERED) remembered.clear();
       remembered.set(subject, captured);
       return captured;
