@@ -1,6 +1,6 @@
 /** `supervision.escalation.*`, agents that are ready again, and what operators say of a case. */
 import { createFunction } from '#shared/function/create-function.ts';
 import { cases, settings } from './decide.ts';
-import { list } from './list.ts';
+import { list } from './queries.ts';
 
 export const handler = createFunction({ name: 'escalation', settings, entities: [cases], queries: [list] });

@@ -6,7 +6,7 @@ import { markerKind } from '#shared/tasks/waiting.ts';
 import { slots } from './agents.ts';
 import { settings } from './books.ts';
 import { tasks } from './decide.ts';
-import { show } from './show.ts';
+import { show } from './queries.ts';
 
 export const handler = createFunction({
   name: 'task-assignment',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { circuits } from '#functions/circuit-breaker/decide.ts';
-import { list } from '#functions/circuit-breaker/list.ts';
+import { list } from '#functions/circuit-breaker/queries.ts';
 import { surveyOf } from '#functions/circuit-breaker/survey.ts';
 import { newCircuit } from '#shared/circuit/circuit.ts';
 import { settings } from '#shared/circuit/rules.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { gathers } from '#functions/gather-aggregator/decide.ts';
-import { page } from '#functions/gather-aggregator/page.ts';
+import { page } from '#functions/gather-aggregator/queries.ts';
 import { PAGE_BYTES, pagesOf } from '#functions/gather-aggregator/results.ts';
 import { readerOf } from '#shared/entity/reader.ts';
 import type { Store } from '#shared/entity/store.ts';
