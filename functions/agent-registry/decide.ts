@@ -11,9 +11,10 @@ import type { EntityKey } from '#shared/entity/key.ts';
 import { agentHeartbeat } from '#shared/messages/lifecycle.ts';
 import { type Agent, agentKind, domainOf, lookupChildren } from '#shared/registry/agent.ts';
 import { isInService } from '#shared/registry/lifecycle.ts';
-import { domainKey, limitOf, memberCount, type Settings } from './domain.ts';
+import { domainKey, limitOf, memberCount } from './domain.ts';
 import { type Beat, beat, eventOf, lifecycleMessages, type Moved, move, SEEN_EVERY_MS, stranger } from './evolve.ts';
 import { domainIsFull, illegalTransition, isWell, mirrored, wentSilent } from './outputs.ts';
+import type { Settings } from './settings.ts';
 
 /** Silent for 90 s for certain, though the last sign of life may be as much younger than what was written. */
 const DEAD_AFTER_MS = 90_000 + SEEN_EVERY_MS;

@@ -3,7 +3,6 @@
  * people. At each level there is a deadline; what nobody acknowledges or resolves until then goes up one level. Further
  * failures of the agent join its case. An agent that becomes ready after its last failure resolves it.
  */
-import * as z from 'zod';
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import { idOf } from '#shared/entity/key.ts';
 import { controlEscalationAck, controlEscalationResolve } from '#shared/messages/control.ts';
@@ -13,29 +12,9 @@ import { escalation } from '#shared/messages/supervision.ts';
 import { type Agent, agentKind } from '#shared/registry/agent.ts';
 import { type Case, caseKind, type Level, PEOPLE, toWire } from './case.ts';
 import { handedTo, passedUp, raised } from './outputs.ts';
+import type { Settings } from './settings.ts';
 
 const REMEMBERED_FAILURES = 20;
-const deadlineMs = z.coerce.number<string>().int().min(1);
-
-/** How long a case stays with the agent's supervisor, its domain and root before it goes up. */
-export const settings = z
-  .object({
-    ESCALATION_SUPERVISOR_MS: deadlineMs.default(30_000),
-    ESCALATION_DOMAIN_MS: deadlineMs.default(30_000),
-    ESCALATION_ROOT_MS: deadlineMs.default(30_000),
-  })
-  .transform((environment) => ({
-    deadlines: {
-      1: environment.ESCALATION_SUPERVISOR_MS,
-      2: environment.ESCALATION_DOMAIN_MS,
-      3: environment.ESCALATION_ROOT_MS,
-      // With people it stays.
-      4: null,
-    },
-  }));
-
-export type Settings = z.infer<typeof settings>;
-
 type Escalated = Received<typeof escalation>;
 type Operated = Received<typeof controlEscalationAck> | Received<typeof controlEscalationResolve>;
 type Ready = Received<typeof agentReady>;

@@ -15,6 +15,7 @@ import { output, type Received } from '#shared/messages/message.ts';
 import { escalation, type Failure, failure, failureType, recovery } from '#shared/messages/supervision.ts';
 import { type Agent, agentKind } from '#shared/registry/agent.ts';
 import { addRestart } from '#shared/restart-intensity.ts';
+import type { Settings } from './settings.ts';
 
 const REMEMBERED_IDS = 100;
 const KEEP_MS = 30 * 24 * 3_600_000;
@@ -37,25 +38,6 @@ export const failuresKind: Kind<Failures> = {
   version: 1,
   expiresAt: (failures) => failures.last.at + KEEP_MS,
 };
-
-const OFF_RULE = 'must be a list such as agent:a1,domain:nlp';
-
-/** `RESTART_INTENSITY` recoveries within `RESTART_PERIOD_MS`; `RECOVERY_OFF`: agents and domains that are not recovered. */
-export const settings = z
-  .object({
-    RESTART_INTENSITY: z.coerce.number<string>().int().min(0).default(3),
-    RESTART_PERIOD_MS: z.coerce.number<string>().int().min(1).default(60_000),
-    RECOVERY_OFF: z
-      .string()
-      .regex(/^((agent|domain):[\w-]+(,(agent|domain):[\w-]+)*)?$/, { error: OFF_RULE })
-      .default(''),
-  })
-  .transform((environment) => ({
-    restarts: { intensity: environment.RESTART_INTENSITY, period: environment.RESTART_PERIOD_MS },
-    recoveryOff: environment.RECOVERY_OFF.split(',').filter(Boolean),
-  }));
-
-export type Settings = z.infer<typeof settings>;
 
 /** The registry's agents by id. */
 type FailureContext = Context<Settings, ReadonlyMap<string, Agent>>;

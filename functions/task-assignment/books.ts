@@ -2,7 +2,6 @@
  * What a decision changes besides its own entity: slots, waiting tasks and their markers, and what is said of them. The
  * books grow while it is decided; what was changed before is seen by what comes after. Pure.
  */
-import * as z from 'zod';
 import type { Context, Output } from '#shared/entity/entity.ts';
 import type { EntityKey } from '#shared/entity/key.ts';
 import { output } from '#shared/messages/message.ts';
@@ -13,23 +12,7 @@ import { type Need, needKey } from '#shared/tasks/need.ts';
 import { NO_TASKS, release, type Slots, slotsKey, slotsKind, take } from '#shared/tasks/slots.ts';
 import { type ActiveTask, taskKey, taskKind, type Work, workOf } from '#shared/tasks/task.ts';
 import { type Marker, markerKey, queueOf, type Waiting } from '#shared/tasks/waiting.ts';
-
-const ms = z.coerce.number<string>().int().min(1);
-
-/** ms that an agent has to accept; ms that an attempt and a wait may take, and attempts, of a task that does not say. */
-export const settings = z
-  .object({
-    TASK_ACCEPT_MS: ms.default(10_000),
-    TASK_TIMEOUT_MS: ms.default(300_000),
-    TASK_MAX_ATTEMPTS: z.coerce.number<string>().int().min(1).default(3),
-  })
-  .transform((environment) => ({
-    accept: environment.TASK_ACCEPT_MS,
-    timeout: environment.TASK_TIMEOUT_MS,
-    maxAttempts: environment.TASK_MAX_ATTEMPTS,
-  }));
-
-export type Settings = z.infer<typeof settings>;
+import type { Settings } from './settings.ts';
 
 export type View = {
   fleet: Fleet;

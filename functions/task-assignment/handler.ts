@@ -4,9 +4,9 @@ import { slotsKind } from '#shared/tasks/slots.ts';
 import { taskKind } from '#shared/tasks/task.ts';
 import { markerKind } from '#shared/tasks/waiting.ts';
 import { slots } from './agents.ts';
-import { settings } from './books.ts';
 import { tasks } from './decide.ts';
 import { show } from './queries.ts';
+import { settings } from './settings.ts';
 
 export const handler = createFunction({
   name: 'task-assignment',

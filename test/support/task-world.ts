@@ -4,9 +4,9 @@
  */
 import { expect } from 'vitest';
 import { slots } from '#functions/task-assignment/agents.ts';
-import { settings } from '#functions/task-assignment/books.ts';
 import { tasks } from '#functions/task-assignment/decide.ts';
 import { show } from '#functions/task-assignment/queries.ts';
+import { settings } from '#functions/task-assignment/settings.ts';
 import { type Circuit, circuitKind, newCircuit } from '#shared/circuit/circuit.ts';
 import type { Answer, Batch } from '#shared/contract.ts';
 import { keyOf } from '#shared/entity/key.ts';

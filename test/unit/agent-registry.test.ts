@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { agents } from '#functions/agent-registry/decide.ts';
-import { settings } from '#functions/agent-registry/domain.ts';
 import { find, resolve } from '#functions/agent-registry/queries.ts';
+import { settings } from '#functions/agent-registry/settings.ts';
 import type { EntityKey } from '#shared/entity/key.ts';
 import { readerOf } from '#shared/entity/reader.ts';
 import type { Store } from '#shared/entity/store.ts';

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Case } from '#functions/escalation/case.ts';
-import { cases, settings } from '#functions/escalation/decide.ts';
+import { cases } from '#functions/escalation/decide.ts';
 import { list } from '#functions/escalation/queries.ts';
+import { settings } from '#functions/escalation/settings.ts';
 import { controlEscalationAck, controlEscalationList, controlEscalationResolve } from '#shared/messages/control.ts';
 import { agentReady } from '#shared/messages/lifecycle.ts';
 import { escalation } from '#shared/messages/supervision.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { failures, settings } from '#functions/failure-handler/decide.ts';
+import { failures } from '#functions/failure-handler/decide.ts';
+import { settings } from '#functions/failure-handler/settings.ts';
 import { failure } from '#shared/messages/supervision.ts';
 import type { Agent } from '#shared/registry/agent.ts';
 import { drive, received, START } from '#test/support/decide.ts';
