@@ -169,5 +169,6 @@ const bury = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody): P
   }
   if (!(await publishHeld(d, deadLetter(facts, d.publisher.maxBytes()), of, [held]))) return giveBack(of, [held]);
   d.metrics.deadLettered.inc({ binding: of.name, code: reason.code });
+  d.log(`${of.name}: ${record.subject} is a dead letter: ${reason.message}`);
   ack(of, held);
 };

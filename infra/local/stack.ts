@@ -111,4 +111,6 @@ const useOwnTable = (endpoint: string): void => {
 const useSettings = ({ TABLE_NAME, LOG_LEVEL }: Settings): void => {
   Object.assign(process.env, { TABLE_NAME, LOG_LEVEL: LOG_LEVEL.toUpperCase() });
   process.env.POWERTOOLS_METRICS_DISABLED ??= 'true';
+  // What a function gives up on is told by the bridge, in a line; its own JSON is for who asks for more.
+  process.env.POWERTOOLS_LOG_LEVEL ??= LOG_LEVEL === 'info' ? 'ERROR' : LOG_LEVEL.toUpperCase();
 };
