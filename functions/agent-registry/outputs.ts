@@ -1,5 +1,6 @@
 /** What the registry says. Pure. */
 import type { Context, Output } from '#shared/entity/entity.ts';
+import { iso } from '#shared/iso.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { output } from '#shared/messages/message.ts';
 import { failure, health } from '#shared/messages/supervision.ts';
@@ -8,8 +9,6 @@ import type { LifecycleEvent } from '#shared/registry/lifecycle.ts';
 import { buildSubject, internalSubjects } from '#shared/subjects.ts';
 
 const SOURCE = 'agent-registry';
-
-const iso = (time: number): string => new Date(time).toISOString();
 
 type Ids = Pick<Context, 'id' | 'now' | 'newId'>;
 

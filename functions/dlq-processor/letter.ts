@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { Child } from '#shared/entity/entity.ts';
 import type { Kind } from '#shared/entity/kind.ts';
+import { iso } from '#shared/iso.ts';
 import { messageBySubject } from '#shared/messages/catalogue.ts';
 import { matchesFilter } from '#shared/subjects.ts';
 import { fitsAgain, isComplete, sizeOf, storedContentSchema } from './content.ts';
@@ -119,8 +120,6 @@ export const obstacle = ({ subject, content, retries }: Letter, maxRetries: numb
     return 'no stream of the product carries its subject';
   return retries >= maxRetries ? `it was published again ${retries} times` : undefined;
 };
-
-const iso = (time: number): string => new Date(time).toISOString();
 
 /** A letter as an operator sees it. */
 export const toWire = (id: string, letter: Letter) => ({

@@ -8,9 +8,10 @@
 import * as z from 'zod';
 import { contentId } from '#shared/content-id.ts';
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
-import { type EntityKey, keyOf } from '#shared/entity/key.ts';
+import { type EntityKey, idOf, keyOf } from '#shared/entity/key.ts';
 import type { Kind } from '#shared/entity/kind.ts';
 import type { Reader } from '#shared/entity/reader.ts';
+import { iso } from '#shared/iso.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { controlDlqDiscard, controlDlqReplay, type DeadLetterOperation } from '#shared/messages/control.ts';
 import { output, type Received } from '#shared/messages/message.ts';
@@ -190,8 +191,6 @@ const stopped = ({ by, canaries }: Operation, back: string[], { id, newId }: Ste
     },
   );
 
-const iso = (time: number): string => new Date(time).toISOString();
-
 export const toWire = (id: string, { action, by, at, filter, limit, phase, canaries, taken, skipped, endedAt }: Operation) => ({
   id,
   action,
@@ -238,10 +237,7 @@ export const operations = defineEntity({
   decide,
   read: look,
   also: (_, event, view) => {
-    // A settle reads nothing.
-    const of = (view as Steps | undefined)?.get(
-      event.message === 'alarm' ? event.key.slice(operationKind.kind.length + 1) : operationId(event),
-    );
+    const of = view.get(event.message === 'alarm' ? idOf(event.key) : operationId(event));
     return [...(of?.found.letters.map(({ id }) => id) ?? []), ...(of?.canaries ?? [])].map((id) => keyOf(letterKind.kind, id));
   },
 });

@@ -1,6 +1,7 @@
 /** A case: an agent in trouble that somebody has to look at. One an agent. Plain data. */
 import * as z from 'zod';
 import type { Kind } from '#shared/entity/kind.ts';
+import { iso } from '#shared/iso.ts';
 
 export const LEVELS = [1, 2, 3, 4] as const;
 /** 1: the agent's supervisor, 2: its domain, 3: root, 4: people. */
@@ -39,7 +40,6 @@ export const caseKind: Kind<Case> = {
   lookup: ({ status }) => (status === 'resolved' ? undefined : UNRESOLVED),
 };
 
-const iso = (time: number): string => new Date(time).toISOString();
 const said = ({ at, ...rest }: z.infer<typeof word>) => ({ ...rest, at: iso(at) });
 
 /** As operators see it. */

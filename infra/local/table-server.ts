@@ -2,11 +2,10 @@
  * The table on a laptop, stored in a folder: dynoxide, one binary from the optional npm package of this platform; where there
  * is none, ministack from PyPI.
  */
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { freePort } from './free-port.ts';
 import { type GuardedChild, type GuardedCommand, spawnGuarded } from './guarded-child.ts';
 import { exists, install, pip } from './install.ts';
 import { type Log, withProgress } from './progress.ts';
@@ -63,14 +62,6 @@ const ministack = async (log: Log): Promise<Engine> => {
       STATE_DIR: join(folder, 'ministack'),
     },
   });
-};
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 };
 
 /** Whether it answers HTTP at all, before it ends. */

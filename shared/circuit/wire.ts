@@ -1,11 +1,10 @@
 /** A circuit as others see it: operators, who list it, and callers, who are told its state. Pure. */
 import type { Output } from '#shared/entity/entity.ts';
+import { iso } from '#shared/iso.ts';
 import { circuitClosed, circuitHalfOpen, circuitOpen } from '#shared/messages/circuit.ts';
 import { output } from '#shared/messages/message.ts';
 import type { Circuit } from './circuit.ts';
 import { totals } from './window.ts';
-
-const iso = (time: number): string => new Date(time).toISOString();
 
 const WORDS = { closed: 'closed', open: 'open', 'half-open': 'half_open' } as const;
 

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { type EntityKey, keyOf } from '#shared/entity/key.ts';
 import type { Kind } from '#shared/entity/kind.ts';
+import { iso } from '#shared/iso.ts';
 import { priority } from '#shared/messages/fields.ts';
 import { taskOutcome } from '#shared/messages/task.ts';
 import { needSchema } from './need.ts';
@@ -77,8 +78,6 @@ export const workOf = ({ priority, submittedAt, tried, need, timeout, maxAttempt
   maxAttempts,
   ...(payload !== undefined && { payload }),
 });
-
-const iso = (time: number): string => new Date(time).toISOString();
 
 /** A task as an operator sees it. */
 export const toWire = (id: string, task: Task) => ({

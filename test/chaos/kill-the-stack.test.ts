@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { freePort } from '#infra/local/free-port.ts';
 import { type CarefulClient, carefulClient } from '#test/support/careful-client.ts';
-import { freePort } from '#test/support/free-port.ts';
 import { type LocalStack, startLocalStack } from '#test/support/local-stack.ts';
 
 const RESULTS = 20;

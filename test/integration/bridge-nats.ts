@@ -8,7 +8,7 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Delivery } from '#infra/bridge/ports.ts';
 import { findNatsServer } from '#infra/local/find-nats-server.ts';
-import { freePort } from '#test/support/free-port.ts';
+import { freePort } from '#infra/local/free-port.ts';
 
 export type TestServer = {
   nc: NatsConnection;

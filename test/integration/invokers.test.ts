@@ -3,9 +3,9 @@ import { lambdaInvoker, MAX_PAYLOAD_BYTES } from '#infra/bridge/lambda-invoker.t
 import { localInvoker } from '#infra/bridge/local-invoker.ts';
 import type { FunctionEntry } from '#infra/bridge/manifest.ts';
 import type { InvokeFailure } from '#infra/bridge/ports.ts';
+import { freePort } from '#infra/local/free-port.ts';
 import * as functions from '#test/support/contract-functions.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
-import { freePort } from '#test/support/free-port.ts';
 import { aBatch, contractManifest, FUNCTIONS_FILE, failure, invokerContract } from '#test/support/invoker-contract.ts';
 import { answers, type Behaviour, fails, hosts, refuses, startLambdaApi } from '#test/support/lambda-api.ts';
 import { lambdaStack } from '#test/support/lambda-stack.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { freePort } from '#test/support/free-port.ts';
+import { freePort } from '#infra/local/free-port.ts';
 import { type LocalStack, startLocalStack } from '#test/support/local-stack.ts';
 
 let folder: string;

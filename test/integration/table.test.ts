@@ -1,6 +1,7 @@
 import { CreateTableCommand, DescribeTimeToLiveCommand, GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { freePort } from '#infra/local/free-port.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { EntityKey } from '#shared/entity/key.ts';
 import { type Item, MAX_ITEM_BYTES, type Store } from '#shared/entity/store.ts';
@@ -8,7 +9,6 @@ import { tableClient } from '#shared/table/client.ts';
 import { ensureTable, LOOKUP_INDEX, SWEEP_INDEX } from '#shared/table/definition.ts';
 import { dynamodbStore } from '#shared/table/dynamodb-store.ts';
 import { memoryStore } from '../sim/memory-store.ts';
-import { freePort } from '../support/free-port.ts';
 import { anItem, itemsOf, newKey, storeContract } from '../support/store-contract.ts';
 import { clientOf, setupTable, type TestTable } from '../support/table.ts';
 import { type Behaviour, type Json, passing, startTableProxy, type TableProxy, throttled } from '../support/table-proxy.ts';

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CreateFunctionCommand, LambdaClient, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
+import { freePort } from '#infra/local/free-port.ts';
 import { spawnGuarded } from '#infra/local/guarded-child.ts';
 import { exists, install, pip } from '#infra/local/install.ts';
 import { CACHE } from '#infra/local/settings.ts';
 import { ownEndpoint } from '#shared/own-endpoint.ts';
-import { freePort } from './free-port.ts';
 
 const INSTALLED = join(CACHE, 'ministack-1.5.33');
 const PATIENCE_MS = 20_000;

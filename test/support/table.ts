@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { freePort } from '#infra/local/free-port.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { tableClient } from '#shared/table/client.ts';
 import { ensureTable } from '#shared/table/definition.ts';
 import { dynamodbStore } from '#shared/table/dynamodb-store.ts';
-import { freePort } from './free-port.ts';
 
 const START_MS = 10_000;
 const PORTS_TRIED = 5;
