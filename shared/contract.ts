@@ -40,6 +40,8 @@ export type Batch = {
   deadline: string;
   /** Do not decide: say what was applied, and bar the rest for ever (protocol, bridge rule 6). */
   settle?: true;
+  /** A record that fails holds back the later records of its entity: they fail with the code `held_back`, and lose no attempt. */
+  ordered?: true;
   Records: BatchRecord[];
 };
 
@@ -65,6 +67,8 @@ export const answerSchema = z.object({
       encoding: z.literal('base64').optional(),
       headers: z.record(z.string(), z.array(z.string())).optional(),
       reply: z.string().optional(),
+      /** The epoch of the consumer under which it was decided, where that is not the batch's own. */
+      epoch: z.number().int().positive().optional(),
     }),
   ),
   /** The alarm of every entity touched; `key` is `<kind>.<id>`, `at` an ISO time or null for none, `version` the item's. */

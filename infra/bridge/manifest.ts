@@ -9,6 +9,9 @@ export type SourceSpec =
 /** How a message finds its lane: a subject token (1-based), a field of the decoded body, or the record's own id. */
 export type GroupBy = { token: number } | { field: string } | undefined;
 
+/** Where a new consumer begins; the time is an ISO time. */
+export type Start = 'all' | 'new' | { time: string } | { sequence: number };
+
 export type Binding = {
   /** `<function>.<event name>` */
   name: string;
@@ -18,6 +21,14 @@ export type Binding = {
   /** ms */
   batchWindow: number;
   groupBy: GroupBy;
+  /** A message that is tried again holds back the later ones of its key (rule 9). */
+  ordered?: true;
+  /** Streams only; `all` where absent. */
+  start?: Start;
+  /** Requests only: the function streams its answer. */
+  streamed?: true;
+  /** Bindings of a function with the same one have an owner and lanes of their own. */
+  partition?: string;
   /** An event pattern; what does not match is settled without an invocation. */
   filter?: Pattern;
   retry: { attempts: number /** ms, the last repeats */; backoff: number[] /** ms */; maxAge: number };
@@ -45,4 +56,8 @@ export type FunctionEntry = {
   schedules?: { name: string; every: number }[];
 };
 
-export type Manifest = { functions: FunctionEntry[] };
+export type Manifest = {
+  /** The service's name in serverless.yml: what is deployed is called `<service>-<stage>-<function>`. */
+  service?: string;
+  functions: FunctionEntry[];
+};

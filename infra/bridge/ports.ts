@@ -16,8 +16,8 @@ export type Delivery = {
   nak(delayMs: number): void;
   /** Still at work: the ack wait begins again. */
   working(): void;
-  /** Requests only: the answer. */
-  respond?(answer: { data: string; headers?: Headers } | { error: { code: string; message: string } }): void;
+  /** Requests only: the answer; of a streamed one every part, and an empty one at the end. */
+  respond?(answer: { data: string | Uint8Array; headers?: Headers } | { error: { code: string; message: string } }): void;
 };
 
 /** Where a binding's messages come from. */
@@ -56,6 +56,8 @@ export class InvokeError extends Error {
 export type Invoker = {
   /** Calls a function by its name in the manifest. Rejects with an InvokeError. Answers what the function answered, unchecked. */
   invoke(functionName: string, batch: Batch): Promise<unknown>;
+  /** Calls a function that streams its answer: its parts as they come. Rejects with an InvokeError, also after some parts. */
+  invokeStreamed?(functionName: string, batch: Batch): AsyncIterable<Uint8Array>;
   /** What a record takes of an invocation's payload, bytes; absent: what it takes on the wire. */
   bytesOf?(record: BatchRecord): number;
 };
@@ -67,6 +69,8 @@ export type Outgoing = {
   reply?: string;
   /** `Nats-Msg-Id`: the same message is stored once within the stream's deduplication window. Absent for what has no stream. */
   messageId: string;
+  /** It may have been stored before, so it never goes in an atomic batch: one known id rejects the whole batch (rule 4). */
+  again?: true;
 };
 
 export class PublishError extends Error {
