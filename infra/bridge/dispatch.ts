@@ -1,6 +1,7 @@
 /** What the parts of a dispatcher share. */
 import type { Clock } from '#shared/clock.ts';
-import type { Attached } from './held.ts';
+import type { Concurrency } from './concurrency.ts';
+import type { Attached, Held } from './held.ts';
 import type { FunctionEntry } from './manifest.ts';
 import type { BridgeMetrics } from './metrics.ts';
 import type { Invoker, Publisher } from './ports.ts';
@@ -21,7 +22,9 @@ export type DispatcherOptions = {
 export type Dispatch = DispatcherOptions & {
   /** The function's bindings, its alarms among them. */
   attached: Attached[];
-  draining: boolean;
+  concurrency: Concurrency;
+  /** After so many ms; the later ones of its key wait behind it where the binding is ordered (rule 9). */
+  tryAgain(of: Attached, held: Held, delayMs: number): void;
   /** Why outputs cannot be published, by who waits to publish them. */
   blocked: Map<object, string>;
 };

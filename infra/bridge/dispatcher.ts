@@ -7,6 +7,7 @@
  */
 import type { BatchRecord } from '#shared/contract.ts';
 import { readEnvelope } from '#shared/messages/read.ts';
+import { createConcurrency } from './concurrency.ts';
 import type { Dispatch, DispatcherOptions } from './dispatch.ts';
 import {
   type Attached,
@@ -33,10 +34,16 @@ const MAX_HELD_BYTES = 256 * 1024 * 1024;
 
 export type Dispatcher = {
   attach(binding: Binding, source: Source): void;
-  /** Takes nothing more, finishes what is in flight, gives the rest back. */
+  /** Takes nothing more of a binding, finishes what is in flight of it, gives the rest back. */
+  detach(binding: string): Promise<void>;
+  /** The same for all bindings. */
   drain(): Promise<void>;
   /** A sentence while outputs cannot be published. */
   blocked(): string | undefined;
+  /** Invocations that may be in flight now: fewer than the lanes after a throttle. */
+  concurrency(): number;
+  /** Messages that wait for a lane, and lanes at work. */
+  lanes(): { depth: number; busy: number };
 };
 
 const keyOf = ({ groupBy }: Binding, record: BatchRecord): string => {
@@ -48,7 +55,13 @@ const keyOf = ({ groupBy }: Binding, record: BatchRecord): string => {
 };
 
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
-  const d: Dispatch = { ...options, attached: [], draining: false, blocked: new Map() };
+  const d: Dispatch = {
+    ...options,
+    attached: [],
+    blocked: new Map(),
+    concurrency: createConcurrency(options.fn.concurrency),
+    tryAgain: (of, held, delayMs) => (of.binding.ordered && !of.closing ? park(of, held, delayMs) : nak(of, held, delayMs)),
+  };
   const { fn, clock, metrics, log } = d;
 
   const deliver = (to: Attached, delivery: Delivery): void => {
@@ -80,7 +93,48 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     if (to.binding.source.kind === 'core' && to.binding.source.fold) to.folding.set(key, held);
     to.heldCount++;
     to.heldBytes += held.bytes;
-    lanes.offer(to, held);
+    const parked = to.parked.get(key);
+    if (parked) parked.items.push(held);
+    else lanes.offer(to, held);
+  };
+
+  /** Rule 9. What waits in the lane stands behind it. */
+  const park = (of: Attached, held: Held, delayMs: number): void => {
+    const { key } = held;
+    const before = of.parked.get(key);
+    before?.cancel();
+    const items = before?.items ?? lanes.withdraw(of, key);
+    const until = Math.max(before?.until ?? 0, clock.now() + delayMs);
+    const cancel = clock.after(until - clock.now(), () => {
+      of.parked.delete(key);
+      for (const item of items.sort((a, b) => a.delivery.record.sequence - b.delivery.record.sequence)) lanes.offer(of, item);
+    });
+    items.push(held);
+    of.parked.set(key, { items, until, cancel });
+  };
+
+  /** What will not run of a binding. */
+  const takeBack = (of: Attached): Held[] => {
+    const parked = [...of.parked.values()].flatMap(({ items, cancel }) => {
+      cancel();
+      return items;
+    });
+    of.parked.clear();
+    return [...lanes.withdraw(of), ...parked];
+  };
+
+  const detach = async (of: Attached): Promise<void> => {
+    of.closing = true;
+    of.wake?.();
+    await of.source.stop();
+    const left = takeBack(of);
+    await lanes.idle(of);
+    of.cancelKeepAlive?.();
+    for (const held of [...left, ...takeBack(of)]) {
+      held.delivery.respond?.({ error: { code: 'draining', message: 'this bridge is shutting down: ask again' } });
+      nak(of, held, 0);
+    }
+    d.attached.splice(d.attached.indexOf(of), 1);
   };
 
   const run = async (of: Attached, batch: Held[]): Promise<void> => {
@@ -92,7 +146,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       log(`${of.name}: ${String(error)}`);
       for (const held of batch.filter(({ released }) => !released)) {
         held.delivery.respond?.({ error: { code: 'bridge_fault', message: 'the bridge could not handle this request: ask again' } });
-        nak(of, held, 1000);
+        d.tryAgain(of, held, 1000);
       }
     }
     // Known before the next batch needs it, without making it wait.
@@ -126,17 +180,15 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
           }),
       });
     },
+    detach: async (name) => {
+      await Promise.all(d.attached.filter((of) => of.name === name).map(detach));
+    },
     drain: async () => {
-      d.draining = true;
-      for (const to of d.attached) to.wake?.();
-      await Promise.all(d.attached.map(({ source }) => source.stop()));
-      const left = await lanes.close();
-      for (const to of d.attached) to.cancelKeepAlive?.();
-      for (const held of left) {
-        held.delivery.respond?.({ error: { code: 'draining', message: 'this bridge is shutting down: ask again' } });
-        held.delivery.nak(0);
-      }
+      await Promise.all([...d.attached].map(detach));
+      await lanes.close();
     },
     blocked: () => d.blocked.values().next().value,
+    concurrency: d.concurrency.limit,
+    lanes: () => ({ depth: lanes.depth(), busy: lanes.busy() }),
   };
 };

@@ -24,6 +24,8 @@ export type Tracked = {
 /** `consumer`: the identity that it was delivered under; a stream made anew has another. */
 export type Held = Queueable & { delivery: Delivery; consumer: string; tracked: Tracked | undefined; released: boolean };
 
+export type Parked = { items: Held[]; until: number; cancel: () => void };
+
 export type Attached = Queue & {
   binding: Binding;
   source: Source;
@@ -36,7 +38,11 @@ export type Attached = Queue & {
   heldBytes: number;
   /** `fold: latest`: what waits, by key. */
   folding: Map<string, Held>;
+  /** Ordered bindings: a message that is tried again at `until` (epoch ms), and the later ones of its key behind it. */
+  parked: Map<string, Parked>;
   wake: (() => void) | undefined;
+  /** It takes nothing more: what is tried again is for whoever comes next. */
+  closing: boolean;
   cancelKeepAlive: (() => void) | undefined;
 };
 
@@ -51,7 +57,9 @@ export const newAttached = (binding: Binding, source: Source): Attached => ({
   heldCount: 0,
   heldBytes: 0,
   folding: new Map(),
+  parked: new Map(),
   wake: undefined,
+  closing: false,
   cancelKeepAlive: undefined,
 });
 

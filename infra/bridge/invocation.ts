@@ -13,7 +13,8 @@ export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], 
   // An alarm may be the sweep's, which asks what the other consumers have settled.
   const asked = of.binding.alarms ? d.attached : [of];
   await Promise.all(asked.map((one) => clock.now() - one.floor.readAt > FLOOR_AGE_MS && refreshFloor(one, clock)));
-  const deadline = clock.now() + fn.timeout;
+  const permit = await d.concurrency.enter();
+  const deadline = Math.min(clock.now() + fn.timeout, patience(batch));
   extend(of, batch, deadline + writeMargin, clock);
   const { consumer } = batch[0] as Held;
   const event: Batch = {
@@ -24,13 +25,16 @@ export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], 
     ...(of.binding.alarms && { floors: Object.fromEntries(d.attached.map(({ floor }) => [floor.consumer, floor.value])) }),
     deadline: new Date(deadline).toISOString(),
     ...(settle && { settle: true as const }),
+    ...(of.binding.ordered && { ordered: true as const }),
     Records: batch.map(({ delivery }) => delivery.record),
   };
   const started = clock.now();
   const raw = await withTimeout(d, d.invoker.invoke(fn.name, event), deadline + writeMargin).catch(async (error: unknown) => {
+    permit.end(isOverload(error) ? 'refused' : 'answered');
     if (error instanceof InvokeError && error.kind === 'timeout') await sleep(clock, Math.max(0, deadline + writeMargin - clock.now()));
     throw error;
   });
+  permit.end('answered');
   metrics.invocations.inc({ function: fn.name });
   metrics.invocationSeconds.observe({ function: fn.name }, (clock.now() - started) / 1000);
   metrics.batchSize.observe({ function: fn.name }, batch.length);
@@ -44,7 +48,7 @@ export const invokePatiently = async (d: Dispatch, of: Attached, batch: readonly
       return await invoke(d, of, batch, false);
     } catch (error) {
       d.metrics.invocationErrors.inc({ function: d.fn.name, kind: error instanceof InvokeError ? error.kind : 'function_error' });
-      if (!isExcused(error) || d.draining) throw error;
+      if (!isExcused(error) || of.closing) throw error;
       if (n === 0) d.log(`${of.name}: held back and tried again: ${(error as Error).message}`);
       await sleep(d.clock, backoff(d, HOLD_MS, n));
     }
@@ -53,6 +57,12 @@ export const invokePatiently = async (d: Dispatch, of: Attached, batch: readonly
 
 export const isExcused = (error: unknown): boolean =>
   error instanceof InvokeError && (error.kind === 'throttled' || error.kind === 'unreachable');
+
+/** What asks for fewer at once. */
+const isOverload = (error: unknown): boolean => isExcused(error) || (error instanceof InvokeError && error.kind === 'timeout');
+
+/** Epoch ms until which somebody waits for the answer to one of these. */
+const patience = (batch: readonly Held[]): number => Math.max(...batch.map(({ delivery }) => delivery.deadline ?? Infinity));
 
 const withTimeout = <T>({ fn, clock }: Dispatch, call: Promise<T>, until: number): Promise<T> =>
   new Promise((resolve, reject) => {

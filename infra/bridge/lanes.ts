@@ -25,10 +25,16 @@ type Lane<T> = { busy: boolean; waiting: Map<string, Waiting<T>>; cancelTimer: (
 
 export type Lanes<Q extends Queue, T extends Queueable> = {
   offer(queue: Q, item: T): void;
+  /** Takes back what waits in a queue, of one key or of all, oldest first. */
+  withdraw(queue: Q, key?: string): T[];
+  /** Resolves when no batch of the queue is in flight. */
+  idle(queue: Q): Promise<void>;
   /** Waits for the batches in flight; answers what was queued and will not run. */
   close(): Promise<T[]>;
   /** Messages queued. */
   depth(): number;
+  /** Lanes with a batch in flight. */
+  busy(): number;
 };
 
 /** FNV-1a, 32 bit. */
@@ -47,9 +53,11 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
   const { clock, run } = options;
   const lanes: Lane<T>[] = Array.from({ length: options.count }, () => ({ busy: false, waiting: new Map(), cancelTimer: undefined }));
   const queues = new Map<string, Q>();
-  const running = new Set<Promise<void>>();
+  const running = new Map<Promise<void>, Q>();
   let depth = 0;
   let closed = false;
+
+  const laneOf = (key: string): Lane<T> => lanes[hashOf(key) % lanes.length] as Lane<T>;
 
   const take = (queue: Q, waiting: Waiting<T>): T[] => {
     let count = 0;
@@ -72,6 +80,17 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
     if (!first) return Infinity;
     if (window === 0 || waiting.items.length >= size || waiting.bytes >= bytes || first.alone) return 0;
     return Math.max(0, first.queuedAt + window - clock.now());
+  };
+
+  const takeBack = (lane: Lane<T>, queue: Q, key: string | undefined): T[] => {
+    const waiting = lane.waiting.get(queue.name);
+    if (!waiting) return [];
+    const taken = key === undefined ? waiting.items : waiting.items.filter((item) => item.key === key);
+    if (taken.length === 0) return [];
+    waiting.items = key === undefined ? [] : waiting.items.filter((item) => item.key !== key);
+    waiting.bytes -= taken.reduce((sum, { bytes }) => sum + bytes, 0);
+    depth -= taken.length;
+    return taken;
   };
 
   const pump = (lane: Lane<T>): void => {
@@ -98,12 +117,12 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
       lane.busy = false;
       pump(lane);
     });
-    running.add(done);
+    running.set(done, chosen.queue);
   };
 
   return {
     offer: (queue, item) => {
-      const lane = lanes[hashOf(item.key) % lanes.length] as Lane<T>;
+      const lane = laneOf(item.key);
       queues.set(queue.name, queue);
       let waiting = lane.waiting.get(queue.name);
       if (!waiting) {
@@ -115,6 +134,10 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
       depth++;
       if (!lane.busy && (waiting.items.length === 1 || dueIn(queue, waiting) === 0)) pump(lane);
     },
+    withdraw: (queue, key) => (key === undefined ? lanes : [laneOf(key)]).flatMap((lane) => takeBack(lane, queue, key)),
+    idle: async (queue) => {
+      await Promise.all([...running].flatMap(([batch, of]) => (of === queue ? batch : [])));
+    },
     close: async () => {
       closed = true;
       const left = lanes.flatMap((lane) => {
@@ -122,9 +145,10 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
         return [...lane.waiting.values()].flatMap((waiting) => waiting.items.splice(0));
       });
       depth = 0;
-      await Promise.all(running);
+      await Promise.all(running.keys());
       return left;
     },
     depth: () => depth,
+    busy: () => running.size,
   };
 };

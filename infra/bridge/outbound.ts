@@ -1,6 +1,7 @@
 /** What an answer asks for goes out: outputs, alarms, replies (rules 3 to 5), and dead letters. */
 import { sleep } from '#shared/clock.ts';
 import type { Answer, ItemFailure } from '#shared/contract.ts';
+import { epochOf } from '#shared/entity/epoch.ts';
 import { matchesFilter } from '#shared/subjects.ts';
 import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
 import { type Attached, extend, type Held } from './held.ts';
@@ -16,8 +17,10 @@ const mayPublish = ({ fn }: Dispatch, subject: string): boolean =>
   subject.startsWith('_INBOX.') || fn.publishes.some((filter) => matchesFilter(filter, subject));
 
 /** Rule 4. */
-const toOutgoing = ({ fn }: Dispatch, outputs: Answer['publish']): Caused[] => {
+const toOutgoing = ({ fn }: Dispatch, batch: readonly Held[], outputs: Answer['publish']): Caused[] => {
   const indexes = new Map<string, number>();
+  const epoch = epochOf(batch[0]?.consumer ?? '');
+  const first = new Set(batch.flatMap(({ delivery: { record } }) => (record.deliveries === 1 ? record.id : [])));
   return outputs.map((output) => {
     const index = indexes.get(output.cause) ?? 0;
     indexes.set(output.cause, index + 1);
@@ -26,7 +29,8 @@ const toOutgoing = ({ fn }: Dispatch, outputs: Answer['publish']): Caused[] => {
       subject: output.subject,
       data: output.encoding === 'base64' ? Buffer.from(output.data, 'base64') : output.data,
       headers: { ...output.headers, [PUBLISHED_BY]: [fn.name] },
-      messageId: `${fn.name}.1:${output.cause}:${index}`,
+      messageId: `${fn.name}.${output.epoch ?? epoch}:${output.cause}:${index}`,
+      ...(!first.has(output.cause) && { again: true as const }),
       ...(output.reply && { reply: output.reply }),
     };
   });
@@ -54,7 +58,7 @@ export const publishAnswer = async (
     };
     verdicts.set(cause, { itemIdentifier: cause, deadLetter: true, reason });
   }
-  const outgoing = toOutgoing(d, answer.publish).filter(({ subject }) => mayPublish(d, subject));
+  const outgoing = toOutgoing(d, batch, answer.publish).filter(({ subject }) => mayPublish(d, subject));
   const impossible = outgoing.length === 0 ? new Map<string, PublishError>() : await publishByCause(d, outgoing, of, batch);
   const timed = answer.timers.length === 0 || (await holdUntil(d, () => publisher.setTimers(fn.name, answer.timers), of, batch));
   if (!impossible || !timed) return undefined;
@@ -85,7 +89,7 @@ const publishByCause = async (
       return await publishHeld(d, messages, of, batch);
     } catch (error) {
       await onImpossible(error as PublishError);
-      return !d.draining;
+      return !of.closing;
     }
   };
   const byCause = Map.groupBy(outgoing, ({ cause }) => cause);
@@ -96,8 +100,20 @@ const publishByCause = async (
 };
 
 /** Resolves when they are stored; false: the bridge drains and they are not. Rejects with what no retry can mend. */
-export const publishHeld = (d: Dispatch, outgoing: readonly Outgoing[], of: Attached, batch: readonly Held[]): Promise<boolean> =>
-  holdUntil(d, () => d.publisher.publish(outgoing), of, batch);
+export const publishHeld = (d: Dispatch, outgoing: readonly Outgoing[], of: Attached, batch: readonly Held[]): Promise<boolean> => {
+  let messages = outgoing;
+  return holdUntil(
+    d,
+    async () => {
+      const publishing = d.publisher.publish(messages);
+      // What fails may have been stored all the same.
+      messages = outgoing.map((message) => ({ ...message, again: true }));
+      await publishing;
+    },
+    of,
+    batch,
+  );
+};
 
 /** A full or missing stream holds the input back rather than losing the output. False: the bridge drains. Throws what no retry can mend. */
 const holdUntil = async (d: Dispatch, attempt: () => Promise<void>, of: Attached, batch: readonly Held[]): Promise<boolean> => {
@@ -113,7 +129,7 @@ const holdUntil = async (d: Dispatch, attempt: () => Promise<void>, of: Attached
         const why = `${fn.name} cannot publish: ${error instanceof PublishError ? error.message : String(error)}`;
         if (!d.blocked.values().some((sentence) => sentence === why)) log(why);
         d.blocked.set(batch, why);
-        if (d.draining) return false;
+        if (of.closing) return false;
         const wait = backoff(d, HOLD_MS, n);
         extend(of, batch, clock.now() + wait + (of.source.ackWait ?? 0) / 2, clock);
         await sleep(clock, wait);

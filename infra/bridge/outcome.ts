@@ -3,7 +3,7 @@ import { sleep } from '#shared/clock.ts';
 import type { Answer, ErrorBody, ItemFailure } from '#shared/contract.ts';
 import { deadLetter } from './dead-letter.ts';
 import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
-import { type Attached, ack, giveBack, type Held, isDurable, nak, type Tracked } from './held.ts';
+import { type Attached, ack, giveBack, type Held, isDurable, type Tracked } from './held.ts';
 import { invoke, invokePatiently, isExcused } from './invocation.ts';
 import { publishAnswer, publishHeld } from './outbound.ts';
 import { InvokeError } from './ports.ts';
@@ -13,8 +13,12 @@ const isExhausted = (of: Attached, { delivery }: Held): boolean =>
   !of.binding.alarms && delivery.record.deliveries > 3 * of.binding.retry.attempts;
 
 /** Settles every record of the batch, or gives it back. */
-export const runBatch = async (d: Dispatch, of: Attached, batch: Held[]): Promise<void> => {
-  const [first] = batch as [Held];
+export const runBatch = async (d: Dispatch, of: Attached, whole: Held[]): Promise<void> => {
+  // Rule 9: the first half of a batch may have left one of a key behind.
+  const batch = of.binding.ordered ? whole.filter((held) => !of.parked.has(held.key)) : whole;
+  if (batch.length < whole.length) for (const held of whole) if (of.parked.has(held.key)) d.tryAgain(of, held, 0);
+  const [first] = batch;
+  if (!first) return;
   if (first.alone && isExhausted(of, first))
     return settle(d, of, first, {
       code: 'exhausted',
@@ -24,7 +28,7 @@ export const runBatch = async (d: Dispatch, of: Attached, batch: Held[]): Promis
   try {
     answer = await invokePatiently(d, of, batch);
   } catch (error) {
-    if (d.draining && isExcused(error)) return giveBack(of, batch);
+    if (of.closing && isExcused(error)) return giveBack(of, batch);
     return batchFailed(d, of, batch, error as InvokeError);
   }
   const verdicts = await publishAnswer(d, of, batch, answer);
@@ -36,8 +40,16 @@ export const runBatch = async (d: Dispatch, of: Attached, batch: Held[]): Promis
     else ack(of, held);
   }
   if (failed.length > 0 && !isDurable(of)) leave(d, of, failed);
-  else for (const [held, failure] of failed) await recordFailed(d, of, held, failure);
+  else
+    for (const [held, failure] of failed) {
+      if (isHeldBack(of, held, failure)) d.tryAgain(of, held, 0);
+      else await recordFailed(d, of, held, failure);
+    }
 };
+
+/** Rule 9: it stands behind one of its key that failed in this batch. */
+const isHeldBack = (of: Attached, held: Held, failure: ItemFailure): boolean =>
+  of.binding.ordered === true && !failure.deadLetter && (of.parked.has(held.key) || failure.reason?.code === 'held_back');
 
 /** The batch is halved until what fails stands alone. */
 const batchFailed = async (d: Dispatch, of: Attached, batch: Held[], error: InvokeError): Promise<void> => {
@@ -83,7 +95,7 @@ const recordFailed = async (d: Dispatch, of: Attached, held: Held, failure: Item
   // Rule 7.
   if (isAlarm && last) d.log(`${of.name}: alarm ${delivery.record.subject} fails and is tried again: ${reason.message}`);
   if (!last || isAlarm) {
-    nak(of, held, failure.retryAfterMs ?? backoff(d, delays, tracked.failures - 1));
+    d.tryAgain(of, held, failure.retryAfterMs ?? backoff(d, delays, tracked.failures - 1));
     return;
   }
   const why =
@@ -102,10 +114,10 @@ const settle = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody):
     answer = await invoke(d, of, [held], true);
   } catch (error) {
     d.log(`${of.name}: ${held.delivery.record.subject} could not be settled: ${String(error)}`);
-    return nak(of, held, backoff(d, of.binding.retry.backoff, held.tracked?.failures ?? 0));
+    return d.tryAgain(of, held, backoff(d, of.binding.retry.backoff, held.tracked?.failures ?? 0));
   }
   if (answer.tombstoned?.includes(id)) return bury(d, of, held, reason);
-  if (answer.batchItemFailures.length > 0) return nak(of, held, backoff(d, of.binding.retry.backoff, held.tracked?.failures ?? 0));
+  if (answer.batchItemFailures.length > 0) return d.tryAgain(of, held, backoff(d, of.binding.retry.backoff, held.tracked?.failures ?? 0));
   const verdicts = await publishAnswer(d, of, [held], answer);
   if (!verdicts) return giveBack(of, [held]);
   if (verdicts.has(id)) return bury(d, of, held, reason);
@@ -132,7 +144,7 @@ const unstoredFailed = async (d: Dispatch, of: Attached, failed: [Held, ItemFail
   for (const [{ delivery }, reason] of reasons) delivery.respond?.({ error: reason });
   const batch = failed.filter(([, failure]) => mayHaveActed(failure)).map(([held]) => held);
   if (batch.length > 0) await sleep(d.clock, d.fn.timeout + d.writeMargin);
-  for (let n = 0; batch.length > 0 && n < of.binding.retry.attempts && !d.draining; n++) {
+  for (let n = 0; batch.length > 0 && n < of.binding.retry.attempts && !of.closing; n++) {
     if (n > 0) await sleep(d.clock, backoff(d, HOLD_MS, n));
     try {
       const answer = await invoke(d, of, batch, true);
@@ -165,7 +177,7 @@ const bury = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody): P
   // What fails in the dead-letter processor is held: a dead letter has no dead letter.
   if (record.subject.startsWith('dlq.')) {
     d.log(`${of.name}: dead letter ${record.id} cannot be processed and is held: ${reason.message}`);
-    return nak(of, held, 60_000);
+    return d.tryAgain(of, held, 60_000);
   }
   if (!(await publishHeld(d, deadLetter(facts, d.publisher.maxBytes()), of, [held]))) return giveBack(of, [held]);
   d.metrics.deadLettered.inc({ binding: of.name, code: reason.code });

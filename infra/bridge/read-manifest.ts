@@ -22,13 +22,26 @@ const pattern = z.record(z.string(), z.unknown()).check((context) => {
     context.issues.push({ code: 'custom', message, path: [...path], input: context.value });
 });
 
+const word = z.string().regex(/^[a-z][a-z0-9-]*$/, 'a name has lower case letters, digits and -');
+
+/** YAML reads an unquoted time as text and a sequence as a number. */
+const start = z.union(
+  [
+    z.literal(['all', 'new']),
+    z
+      .number()
+      .int()
+      .min(1)
+      .transform((sequence) => ({ sequence })),
+    z.iso.datetime({ offset: true }).transform((time) => ({ time })),
+  ],
+  'is all, new, an ISO time such as 2026-01-31T12:00:00Z, or the number of a sequence',
+);
+
 /** One `nats` event. Exactly one of `stream`, `core`, `request` and `schedule` says where its messages come from. */
 export const natsEventSchema = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[a-z][a-z0-9-]*$/, 'a name has lower case letters, digits and -')
-      .optional(),
+    name: word.optional(),
     stream: z.string().optional(),
     subjects: filters.optional(),
     core: filters.optional(),
@@ -40,6 +53,10 @@ export const natsEventSchema = z
     batchWindow: z.number().int().min(0).max(300_000).default(0),
     concurrency: z.number().int().min(1).max(1000).default(4),
     groupBy: z.string().optional(),
+    ordered: z.boolean().default(false),
+    start: start.optional(),
+    streamed: z.boolean().default(false),
+    partition: word.optional(),
     filter: pattern.optional(),
     retry: z
       .strictObject({
@@ -60,6 +77,10 @@ export const natsEventSchema = z
     if (event.stream !== undefined && !event.subjects) say('is needed with stream: which of its subjects', 'subjects');
     if (event.stream === undefined && event.subjects) say('goes with stream only', 'subjects');
     if (event.fold && !event.core) say('goes with core only', 'fold');
+    if (event.ordered && (!event.stream || !event.groupBy))
+      say('goes with stream and groupBy only: what is ordered are the messages of a key', 'ordered');
+    if (event.start && !event.stream) say('goes with stream only', 'start');
+    if (event.streamed && !event.request) say('goes with request only', 'streamed');
     if (event.filter && event.schedule !== undefined) say('goes with stream, core and request only', 'filter');
   });
 
@@ -67,12 +88,18 @@ type NatsEvent = z.infer<typeof natsEventSchema>;
 
 const environment = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).default({});
 
+/** Names at AWS: a function's own name, `<name>:<alias or version>` or an ARN. */
+const targets = z.record(z.string(), z.string().min(1)).default({});
+
 const serverlessSchema = z.looseObject({
+  service: z.string().optional(),
+  custom: z.looseObject({ nats: z.looseObject({ targets }).prefault({}) }).prefault({}),
   provider: z.looseObject({ timeout: seconds.default(6), environment }),
   functions: z.record(
     z.string().regex(/^[a-z][a-z0-9-]*$/, 'a function name has lower case letters, digits and -'),
     z.looseObject({
       handler: z.string().regex(/^[\w./-]+\.\w+$/, 'is not <path of a module>.<name of its export>'),
+      name: z.string().optional(),
       timeout: seconds.optional(),
       environment,
       events: z.array(z.looseObject({ nats: natsEventSchema.optional() })).default([]),
@@ -96,9 +123,14 @@ const toBinding = (functionName: string, event: NatsEvent): Binding => ({
   name: `${functionName}.${event.name ?? 'events'}`,
   function: functionName,
   source: toSource(event),
-  batchSize: event.batchSize,
+  // A stream of an answer is the answer to one request.
+  batchSize: event.streamed ? 1 : event.batchSize,
   batchWindow: event.batchWindow,
   groupBy: toGroupBy(event.groupBy),
+  ...(event.ordered && { ordered: true as const }),
+  ...(event.start && { start: event.start }),
+  ...(event.streamed && { streamed: true as const }),
+  ...(event.partition && { partition: event.partition }),
   ...(event.filter && { filter: event.filter }),
   retry: event.retry,
 });
@@ -125,8 +157,11 @@ export const parseManifest = (text: string, path: string): Manifest => {
     const mistakes = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
     throw new ManifestError(`${path} is wrong: ${mistakes.join('; ')}`);
   }
-  const { provider, functions } = parsed.data;
-  const mistakes: string[] = [];
+  const { service, provider, functions, custom } = parsed.data;
+  const { targets } = custom.nats;
+  const mistakes = Object.keys(targets).flatMap((name) =>
+    functions[name] ? [] : [`custom.nats.targets.${name}: there is no such function`],
+  );
   const entries = Object.entries(functions).map(([name, fn]): FunctionEntry => {
     const events = fn.events.flatMap(({ nats }) => nats ?? []);
     const bindings = events.filter((event) => event.schedule === undefined).map((event) => toBinding(name, event));
@@ -134,9 +169,11 @@ export const parseManifest = (text: string, path: string): Manifest => {
     const twice = names.find((binding, n) => names.indexOf(binding) !== n);
     if (twice) mistakes.push(`functions.${name}: two nats events are named ${twice.slice(name.length + 1)}: give each a name of its own`);
     const dot = fn.handler.lastIndexOf('.');
+    const target = targets[name] ?? fn.name;
     return {
       name,
       handler: { module: resolve(dirname(path), `${fn.handler.slice(0, dot)}.ts`), export: fn.handler.slice(dot + 1) },
+      ...(target && { target }),
       timeout: (fn.timeout ?? provider.timeout) * 1000,
       concurrency: Math.max(1, ...events.map((event) => event.concurrency)),
       environment: { ...provider.environment, ...fn.environment },
@@ -147,7 +184,7 @@ export const parseManifest = (text: string, path: string): Manifest => {
     };
   });
   if (mistakes.length > 0) throw new ManifestError(`${path} is wrong: ${mistakes.join('; ')}`);
-  return { functions: entries };
+  return { ...(service && { service }), functions: entries };
 };
 
 export const readManifest = async (path: string): Promise<Manifest> => {
