@@ -17,7 +17,6 @@ export type StreamSizes = {
 const GB = 1e9;
 const HOUR = nanos(3_600_000);
 const DAY = 24 * HOUR;
-const AGENT_STATE_TTL = nanos(300_000);
 
 type Sized = StreamSpec & { max_bytes: number };
 
@@ -32,6 +31,18 @@ const stream = (name: string, subjects: string[], max_age: number, max_bytes: nu
   duplicate_window: nanos(600_000),
   allow_direct: true,
   allow_atomic: true,
+});
+
+/** A bucket as clients create one: the last value of a key, refused when full, deleted by a marker. */
+const bucket = (name: string, ttl: number, max_bytes: number): Sized => ({
+  ...stream(`KV_${name}`, [`$KV.${name}.>`], ttl, max_bytes),
+  discard: DiscardPolicy.New,
+  max_msgs_per_subject: 1,
+  // Within the life of a message, where that ends.
+  ...(ttl > 0 && { duplicate_window: ttl }),
+  allow_rollup_hdrs: true,
+  deny_delete: true,
+  allow_atomic: false,
 });
 
 const verbs = (before: string, after: string[]): string[] => after.map((verb) => `${before}.${verb}`);
@@ -54,16 +65,11 @@ const inProduction: Sized[] = [
   stream('CIRCUITS', verbs('circuit.*', ['open', 'closed', 'half-open']), 7 * DAY, 1 * GB),
   stream('DEAD_LETTERS', ['dlq.>'], 30 * DAY, 20 * GB),
   stream('ADVISORIES', ['$JS.EVENT.ADVISORY.>'], 7 * DAY, 3 * GB),
-  {
-    // The bucket AGENT_STATE, as clients create one: the last value of a key, refused when full, deleted by a marker.
-    ...stream('KV_AGENT_STATE', ['$KV.AGENT_STATE.>'], AGENT_STATE_TTL, 1 * GB),
-    discard: DiscardPolicy.New,
-    max_msgs_per_subject: 1,
-    duplicate_window: AGENT_STATE_TTL,
-    allow_rollup_hdrs: true,
-    deny_delete: true,
-    allow_atomic: false,
-  },
+  bucket('AGENT_STATE', nanos(300_000), 1 * GB),
+  // Which bridge does what. A bridge that has not renewed its leases for so long is dead.
+  bucket('BRIDGE_LEASES', nanos(10_000), 0.1 * GB),
+  // What operators decided about bindings; it stays.
+  bucket('BRIDGE_STATE', 0, 0.1 * GB),
 ];
 
 /** One alarm a key, so its size is bounded by the entities; a byte limit would drop the oldest alarms silently. */
