@@ -103,7 +103,12 @@ export const subjects = {
   controlTasksShow: 'control.tasks.show',
   controlTasksCancel: 'control.tasks.cancel',
   controlReconcilerRun: 'control.reconciler.run',
+  controlBridgeList: 'control.bridge.list',
+  controlBridgeShow: 'control.bridge.show',
   controlBridgePause: 'control.bridge.pause',
+  controlBridgeResume: 'control.bridge.resume',
+  controlBridgeReset: 'control.bridge.reset',
+  controlBridgeReplay: 'control.bridge.replay',
 } as const;
 
 /** Subjects between the parts of the product. No message of the catalogue travels there. */

@@ -2,11 +2,12 @@
  * Pull requests to one durable consumer. While there is room a pull always stands, so a message is handed over the moment
  * the server has it; under load a pull brings thousands, and the next one goes out while the half of them is still to come.
  */
-import { createInbox, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node';
+import { createInbox, type Msg, type NatsConnection, nanos, type QueuedIterator, type Status } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
 
 const MAX_OUTSTANDING = 4_000;
-const EXPIRES_MS = 30_000;
+/** So long the server keeps a pull of a client whose connection died in silence. */
+export const EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 5_000;
 /** What one pull may bring at most, so that a burst of large messages does not fill the memory. */
 const MAX_PULL_BYTES = 16 * 1024 * 1024;
@@ -87,8 +88,9 @@ export const pulls = ({
     },
   });
 
+  const status = nc.status() as QueuedIterator<Status>;
   const watchConnection = async () => {
-    for await (const { type } of nc.status()) if (type === 'reconnect') lost?.(RECONNECTED);
+    for await (const { type } of status) if (type === 'reconnect') lost?.(RECONNECTED);
   };
   void watchConnection();
 
@@ -118,6 +120,7 @@ export const pulls = ({
     },
     async stop() {
       stopped = true;
+      status.stop();
       lost?.('stopped');
       // Without a connection there is nothing to drain: the server has forgotten the pulls.
       await subscription.drain().catch(() => {});

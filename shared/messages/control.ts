@@ -1,4 +1,4 @@
-/** What an operator asks for, and one function does: `control.<area>.<verb>`. */
+/** What an operator asks for, and one function or the bridge does: `control.<area>.<verb>`. */
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
 import { atLeastOne, count, id, time } from './fields.ts';
@@ -167,10 +167,63 @@ export const controlTasksCancel = defineMessage({
   body: z.looseObject({ task_id: id, reason: z.string().optional() }),
 });
 
+export const controlBridgeList = defineMessage({
+  name: 'controlBridgeList',
+  subject: subjects.controlBridgeList,
+  by: 'request',
+  body: nothing,
+  raw: orEmpty,
+});
+
+/** `<function>.<event name>`, or a function: all its bindings, `<function>.alarms` among them. */
+const bindingBody = z.looseObject({ binding: z.string().min(1), by: z.string().min(1).optional() });
+
+export const controlBridgeShow = defineMessage({
+  name: 'controlBridgeShow',
+  subject: subjects.controlBridgeShow,
+  by: 'request',
+  body: bindingBody,
+});
+
 export const controlBridgePause = defineMessage({
   name: 'controlBridgePause',
   subject: subjects.controlBridgePause,
   by: 'request',
-  /** `<function>.<event name>` */
-  body: z.looseObject({ binding: z.string().min(1) }),
+  body: bindingBody,
+  fromHeaders: { by: 'X-Agent-ID' },
+});
+
+export const controlBridgeResume = defineMessage({
+  name: 'controlBridgeResume',
+  subject: subjects.controlBridgeResume,
+  by: 'request',
+  body: bindingBody,
+  fromHeaders: { by: 'X-Agent-ID' },
+});
+
+/** The oldest message of that time or later; that sequence of the stream. */
+const position = [z.strictObject({ time }), z.strictObject({ sequence: atLeastOne })] as const;
+
+/** Of one stream binding. */
+export const controlBridgeReset = defineMessage({
+  name: 'controlBridgeReset',
+  subject: subjects.controlBridgeReset,
+  by: 'request',
+  body: bindingBody.extend({
+    to: z.union([z.enum(['all', 'new']), ...position], {
+      error: 'must be "all", "new", { "time": "2026-01-31T12:00:00Z" } or { "sequence": 1041 }',
+    }),
+  }),
+  fromHeaders: { by: 'X-Agent-ID' },
+});
+
+/** Of one stream binding, and only backwards. */
+export const controlBridgeReplay = defineMessage({
+  name: 'controlBridgeReplay',
+  subject: subjects.controlBridgeReplay,
+  by: 'request',
+  body: bindingBody.extend({
+    from: z.union(position, { error: 'must be { "time": "2026-01-31T12:00:00Z" } or { "sequence": 1041 }' }),
+  }),
+  fromHeaders: { by: 'X-Agent-ID' },
 });

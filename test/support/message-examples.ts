@@ -143,5 +143,10 @@ export const examples: Record<keyof typeof subjects, [subject: string, body: unk
   controlEscalationResolve: ['control.escalation.resolve', { agent_id: 'a1', by: 'kim' }],
   controlTasksShow: ['control.tasks.show', { task_id: 't1' }],
   controlTasksCancel: ['control.tasks.cancel', { task_id: 't1', reason: 'not needed' }],
-  controlBridgePause: ['control.bridge.pause', { binding: 'failure-handler.failures' }],
+  controlBridgeList: ['control.bridge.list', ''],
+  controlBridgeShow: ['control.bridge.show', { binding: 'failure-handler.failures' }],
+  controlBridgePause: ['control.bridge.pause', { binding: 'failure-handler.failures', by: 'kim' }],
+  controlBridgeResume: ['control.bridge.resume', { binding: 'failure-handler' }],
+  controlBridgeReset: ['control.bridge.reset', { binding: 'failure-handler.failures', to: 'new' }],
+  controlBridgeReplay: ['control.bridge.replay', { binding: 'failure-handler.failures', from: { time } }],
 };

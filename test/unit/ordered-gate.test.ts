@@ -1,0 +1,201 @@
+/** A hand-over of an ordered binding, in virtual time: what the owner before left unsettled comes first (bridge rule 9). */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { orderedGate } from '#infra/bridge/ordered-gate.ts';
+import type { Delivery } from '#infra/bridge/ports.ts';
+import { virtualTime } from '#test/sim/virtual-time.ts';
+
+const ACK_WAIT = 10_000;
+
+/** A gate before a sink, after an owner that left the sequences `left` unsettled and was given all up to `delivered`. */
+const setup = (left: number[], delivered: number, room = 1000) => {
+  const time = virtualTime(0);
+  /** Delivered to anybody and not settled. */
+  const out = new Set(left);
+  const passed: number[] = [];
+  const said: string[] = [];
+  const sentences: string[] = [];
+  let newest = delivered;
+  let away = false;
+  const sink = {
+    deliver: ({ record }: Delivery) => void passed.push(record.sequence),
+    room: () => room,
+    roomed: () => new Promise<void>(() => {}),
+  };
+  const read = async () => {
+    if (away) throw new Error('no answer');
+    return { outstanding: out.size, delivered: newest };
+  };
+  const gate = orderedGate({ clock: time.clock(), ackWait: ACK_WAIT, read, log: (sentence) => void sentences.push(sentence) }, sink);
+  const arrive = (...sequences: number[]) => {
+    for (const sequence of sequences) {
+      out.add(sequence);
+      newest = Math.max(newest, sequence);
+      const say = (verb: string) => () => void said.push(`${verb} ${sequence}`);
+      const record = { sequence } as Delivery['record'];
+      gate.deliver({ record, bytes: 1, receivedAt: time.now(), ack: say('ack'), nak: say('nak'), working: say('working') });
+    }
+  };
+  const settleByOther = (sequence: number) => out.delete(sequence);
+  const setAway = (value: boolean) => {
+    away = value;
+  };
+  return { time, gate, arrive, passed, said, sentences, settleByOther, setAway };
+};
+
+describe('an ordered gate', () => {
+  it('is open before it is shut, and when nothing was left', async () => {
+    const { time, gate, arrive, passed, settleByOther } = setup([], 5);
+    arrive(6);
+    settleByOther(6);
+    gate.shut();
+    await time.advance(0);
+    arrive(8, 7);
+    expect(passed).toEqual([6, 8, 7]);
+  });
+
+  it('holds new ones back until the last that was left has come, and passes all on by sequence', async () => {
+    const { time, gate, arrive, passed } = setup([3, 5], 6);
+    gate.shut();
+    await time.advance(0);
+    arrive(7, 5, 8);
+    expect(passed).toEqual([]);
+    arrive(3);
+    expect(passed).toEqual([3, 5, 7, 8]);
+  });
+
+  it('counts what comes twice once', async () => {
+    const { time, gate, arrive, passed } = setup([3, 5], 6);
+    gate.shut();
+    await time.advance(0);
+    arrive(5, 5, 5);
+    expect(passed).toEqual([]);
+    arrive(3);
+    expect(passed).toEqual([3, 5]);
+  });
+
+  it('does not wait for what the owner before settled after all', async () => {
+    const { time, gate, arrive, passed, settleByOther } = setup([3, 5], 6);
+    gate.shut();
+    await time.advance(0);
+    arrive(5, 7);
+    settleByOther(3);
+    await time.advance(600);
+    expect(passed).toEqual([5, 7]);
+  });
+
+  it('gives up after an ack wait, and says so', async () => {
+    const { time, gate, arrive, passed, sentences } = setup([3, 5], 6);
+    gate.shut();
+    await time.advance(0);
+    arrive(5);
+    await time.advance(ACK_WAIT);
+    expect(passed).toEqual([]);
+    await time.advance(2500);
+    expect(passed).toEqual([5]);
+    expect(sentences).toEqual(['messages of an earlier owner that have not come back: 1; later ones do not wait for them any longer']);
+  });
+
+  it('keeps what it holds: the server hears of it more often than it would deliver again', async () => {
+    const { time, gate, arrive, said } = setup([3, 5], 6);
+    gate.shut();
+    await time.advance(0);
+    arrive(5);
+    await time.advance(ACK_WAIT);
+    arrive(3);
+    expect(said.filter((word) => word === 'working 5').length).toBeGreaterThanOrEqual(4);
+    expect(said.at(-1)).toBe('working 5');
+    const spoken = said.length;
+    await time.advance(ACK_WAIT);
+    expect(said).toHaveLength(spoken);
+  });
+
+  it('asks for nothing before it knows what is out, for one message where new ones come, for more where old ones do', async () => {
+    const { time, gate, arrive } = setup([1, 2, 3, 4, 5, 6, 7, 8], 9);
+    const rooms: number[] = [];
+    const look = () => rooms.push(gate.room());
+    gate.shut();
+    look();
+    await time.advance(0);
+    look();
+    arrive(10);
+    look();
+    await time.advance(100);
+    look();
+    for (const sequence of [1, 2, 3]) {
+      arrive(sequence);
+      look();
+    }
+    arrive(4, 5, 6, 7, 8);
+    look();
+    expect(rooms).toEqual([0, 1, 0, 1, 3, 6, 5, 1000]);
+  });
+
+  it('says when there is room again', async () => {
+    const { time, gate } = setup([1], 1);
+    gate.shut();
+    let roomed = false;
+    void gate.roomed().then(() => {
+      roomed = true;
+    });
+    await time.advance(0);
+    expect(roomed).toBe(true);
+  });
+
+  it('waits for a server that does not answer', async () => {
+    const { time, gate, arrive, passed, setAway } = setup([3], 3);
+    setAway(true);
+    gate.shut();
+    await time.advance(2 * ACK_WAIT);
+    arrive(4);
+    expect([passed, gate.room()]).toEqual([[], 0]);
+    setAway(false);
+    await time.advance(500);
+    arrive(3);
+    expect(passed).toEqual([3, 4]);
+  });
+
+  it('gives back what it holds when it is stopped, and what comes later', async () => {
+    const { time, gate, arrive, passed, said } = setup([3, 5], 6);
+    gate.shut();
+    await time.advance(0);
+    arrive(7, 5);
+    gate.stop();
+    arrive(8);
+    expect([passed, said]).toEqual([[], ['nak 5', 'nak 7', 'nak 8']]);
+  });
+
+  it('forgets what it held when it is shut again: after a reconnect all of it comes again', async () => {
+    const { time, gate, arrive, passed } = setup([3, 5], 6);
+    gate.shut();
+    await time.advance(0);
+    arrive(5);
+    gate.shut();
+    await time.advance(0);
+    arrive(3);
+    expect(passed).toEqual([]);
+    arrive(5);
+    expect(passed).toEqual([3, 5]);
+  });
+
+  it('passes everything on, once and in order, whatever comes when', async () => {
+    const step = fc.record({ sequence: fc.integer({ min: 1, max: 20 }), at: fc.integer({ min: 0, max: ACK_WAIT }), settled: fc.boolean() });
+    const steps = fc.uniqueArray(step, { selector: ({ sequence }) => sequence });
+    const later = fc.array(fc.integer({ min: 0, max: ACK_WAIT }), { maxLength: 10 });
+    await fc.assert(
+      fc.asyncProperty(steps, later, async (left, news) => {
+        const { time, gate, arrive, passed, settleByOther } = setup(
+          left.map(({ sequence }) => sequence),
+          20,
+        );
+        gate.shut();
+        for (const { sequence, at, settled } of left) time.at(at, () => (settled ? void settleByOther(sequence) : arrive(sequence)));
+        for (const [n, at] of news.toSorted((a, b) => a - b).entries()) time.at(at, () => arrive(21 + n));
+        await time.advance(2 * ACK_WAIT);
+        const wanted = [...left.filter(({ settled }) => !settled).map(({ sequence }) => sequence), ...news.map((_, n) => 21 + n)];
+        expect(passed).toEqual(wanted.toSorted((a, b) => a - b));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
