@@ -16,7 +16,7 @@ const wasNeverSent = ({ name, code, syscall, message }: Failure): boolean =>
   CONNECTING.has(syscall ?? '') ||
   // Of all the addresses of a host.
   code === 'ECONNREFUSED' ||
-  // The SDK's own limit for a connection: its limit for an answer has a code.
+  // The limit for a connection: that for an answer has a code.
   (name === 'TimeoutError' && code === undefined);
 
 /** What stands between here and Lambda answers without a name, and does not know what happened behind it. */
@@ -34,6 +34,22 @@ const ADVICE: Partial<Record<InvokeFailure, string>> = {
   timeout: ': what it did is not known',
 };
 
+/** The failure that an answer of the API tells; `type` is its header for that. */
+export const refusal = (status: number, type: string | string[] | undefined, body: string): Error => {
+  const said = parsed(body) as { message?: string; Message?: string; __type?: string } | undefined;
+  const name = (String(type ?? said?.__type ?? '').split(':')[0] ?? '').split('#').pop();
+  const message = said?.message ?? said?.Message ?? '';
+  return Object.assign(new Error(message), { name: name || 'Unknown', $fault: 'service', $metadata: { httpStatusCode: status } });
+};
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text) ?? undefined;
+  } catch {
+    return undefined;
+  }
+};
+
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /** Of what the client threw; `target` is what was called. */
@@ -48,13 +64,8 @@ export const invokeError = (functionName: string, target: string, cause: unknown
 
 /** Of what Lambda says where the function threw, died or was ended at its timeout: `{ errorType, errorMessage }`. */
 export const functionError = (functionName: string, payload: string): InvokeError => {
-  let message = payload;
-  try {
-    const body = JSON.parse(payload) as { errorType?: string; errorMessage?: string } | null;
-    message = body?.errorMessage || body?.errorType || payload;
-  } catch {
-    // The text is all there is.
-  }
+  const said = parsed(payload) as { errorType?: string; errorMessage?: string } | undefined;
+  const message = said?.errorMessage || said?.errorType || payload;
   // Ended from outside, it may have written just before.
   const kind = /Task timed out after [\d.]+ seconds/.test(message) ? 'timeout' : 'function_error';
   return new InvokeError(kind, oneLine(`${functionName} failed: ${message}`));

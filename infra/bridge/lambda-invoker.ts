@@ -1,5 +1,6 @@
 /**
- * Calls functions on AWS Lambda, or on whatever answers its API: `Invoke`, synchronously, with the batch as JSON.
+ * Calls functions on AWS Lambda, or on whatever answers its API: `Invoke`, synchronously, with the batch as JSON; `InvokeWithResponseStream`
+ * for a function that streams its answer.
  *
  * A function is called by its `target` in the manifest, a name, `<name>:<alias or version>` or an ARN; without one by its
  * name behind `prefix`, which is `<service>-<stage>-` for what `osls deploy` has deployed. Region and credentials are found as
@@ -8,17 +9,17 @@
  *
  * A call is made once: an SDK that tried again would enter the function twice, and the bridge knows better when to.
  */
-import { InvokeCommand, type InvokeCommandOutput, LambdaClient } from '@aws-sdk/client-lambda';
+import { InvokeWithResponseStreamCommand, type InvokeWithResponseStreamCommandOutput, LambdaClient } from '@aws-sdk/client-lambda';
+import type { Batch } from '#shared/contract.ts';
 import { ownEndpoint } from '#shared/own-endpoint.ts';
-import { functionError, invokeError } from './lambda-failure.ts';
+import { functionError, invokeError, refusal } from './lambda-failure.ts';
+import { AGENT, CONNECT_MS, type LambdaAnswer, lambdaRequest } from './lambda-request.ts';
 import type { Manifest } from './manifest.ts';
 import { InvokeError, type Invoker } from './ports.ts';
 import { payloadBytes } from './record.ts';
 
 /** What Lambda takes in a synchronous call, bytes. */
 export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
-/** ms */
-const CONNECT_MS = 3_000;
 
 export type LambdaInvokerOptions = {
   manifest: Manifest;
@@ -29,28 +30,22 @@ export type LambdaInvokerOptions = {
   environment?: Record<string, string | undefined>;
 };
 
-const lambdaClient = (environment: Record<string, string | undefined>): LambdaClient => {
-  const client = new LambdaClient({
+const lambdaClient = (environment: Record<string, string | undefined>): LambdaClient =>
+  new LambdaClient({
     ...ownEndpoint('LAMBDA', environment),
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: CONNECT_MS,
       // A function that works says nothing: silence on a socket is no fault. The limit of each call is its function's.
       socketTimeout: 0,
-      throwOnRequestTimeout: true,
-      // The lanes bound the calls in flight. Sockets are kept alive by default.
-      httpAgent: { maxSockets: Infinity },
-      httpsAgent: { maxSockets: Infinity },
+      httpAgent: AGENT,
+      httpsAgent: AGENT,
     },
   });
-  // It copies every request and answer for a logger that is not there.
-  client.middlewareStack.remove('loggerMiddleware');
-  return client;
-};
 
-const readAnswer = (functionName: string, { FunctionError, Payload }: InvokeCommandOutput): unknown => {
-  const text = Payload?.transformToString() ?? '';
-  if (FunctionError) throw functionError(functionName, text);
+const readAnswer = (functionName: string, { status, headers, body: text }: LambdaAnswer): unknown => {
+  if (status >= 300) throw refusal(status, headers['x-amzn-errortype'], text);
+  if (headers['x-amz-function-error']) throw functionError(functionName, text);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -59,26 +54,50 @@ const readAnswer = (functionName: string, { FunctionError, Payload }: InvokeComm
   }
 };
 
+async function* readParts(functionName: string, { EventStream }: InvokeWithResponseStreamCommandOutput): AsyncGenerator<Uint8Array> {
+  for await (const { PayloadChunk, InvokeComplete } of EventStream ?? []) {
+    if (PayloadChunk?.Payload?.length) yield PayloadChunk.Payload;
+    if (InvokeComplete?.ErrorCode) throw functionError(functionName, InvokeComplete.ErrorDetails || InvokeComplete.ErrorCode);
+    if (InvokeComplete) return;
+  }
+  throw new InvokeError('timeout', `${functionName} broke off its answer: what it did is not known`);
+}
+
 export const lambdaInvoker = ({ manifest, writeMargin, prefix = '', environment = process.env }: LambdaInvokerOptions): Invoker => {
   const client = lambdaClient(environment);
+  const request = lambdaRequest(client);
   const functions = new Map(manifest.functions.map((fn) => [fn.name, { target: fn.target ?? prefix + fn.name, timeout: fn.timeout }]));
+
+  const callOf = (functionName: string, batch: Batch) => {
+    const fn = functions.get(functionName);
+    if (!fn) throw new InvokeError('unreachable', `there is no function ${functionName} in the manifest`);
+    const Payload = Buffer.from(JSON.stringify(batch));
+    if (Payload.length > MAX_PAYLOAD_BYTES)
+      throw new InvokeError(
+        'too_large',
+        `${batch.Records.length} messages for ${functionName} are ${Payload.length} bytes of JSON, and Lambda takes ${MAX_PAYLOAD_BYTES}`,
+      );
+    return { target: fn.target, patience: fn.timeout + writeMargin, input: { FunctionName: fn.target, Payload } };
+  };
 
   return {
     bytesOf: payloadBytes,
     invoke: async (functionName, batch) => {
-      const fn = functions.get(functionName);
-      if (!fn) throw new InvokeError('unreachable', `there is no function ${functionName} in the manifest`);
-      const payload = Buffer.from(JSON.stringify(batch));
-      if (payload.length > MAX_PAYLOAD_BYTES)
-        throw new InvokeError(
-          'too_large',
-          `${batch.Records.length} messages for ${functionName} are ${payload.length} bytes of JSON, and Lambda takes ${MAX_PAYLOAD_BYTES}`,
-        );
-      const call = new InvokeCommand({ FunctionName: fn.target, Payload: payload });
+      const { target, patience, input } = callOf(functionName, batch);
+      const path = `/2015-03-31/functions/${encodeURIComponent(target)}/invocations`;
       try {
-        return readAnswer(functionName, await client.send(call, { requestTimeout: fn.timeout + writeMargin }));
+        return readAnswer(functionName, await request(path, input.Payload, patience));
       } catch (error) {
-        throw invokeError(functionName, fn.target, error);
+        throw invokeError(functionName, target, error);
+      }
+    },
+    async *invokeStreamed(functionName, batch) {
+      const { target, patience, input } = callOf(functionName, batch);
+      try {
+        const abortSignal = AbortSignal.timeout(patience);
+        yield* readParts(functionName, await client.send(new InvokeWithResponseStreamCommand(input), { abortSignal }));
+      } catch (error) {
+        throw invokeError(functionName, target, error);
       }
     },
   };

@@ -5,23 +5,40 @@ import type { Batch } from '#shared/contract.ts';
 import type { FunctionEntry, Manifest } from './manifest.ts';
 import { InvokeError, type Invoker } from './ports.ts';
 import { ManifestError } from './read-manifest.ts';
+import { callStreamed, provideStreaming } from './response-stream.ts';
 
 export type LocalHandler = (batch: Batch, context: { awsRequestId: string; functionName: string }) => Promise<unknown>;
 
 /** Functions by name, each behind the error kinds of a remote one. */
-export const handlerInvoker = (handlers: ReadonlyMap<string, LocalHandler>): Invoker => ({
-  invoke: async (functionName, batch) => {
+export const handlerInvoker = (handlers: ReadonlyMap<string, LocalHandler>): Invoker => {
+  const handlerOf = (functionName: string): LocalHandler => {
     const handler = handlers.get(functionName);
     if (!handler) throw new InvokeError('unreachable', `there is no function ${functionName} in this process`);
-    try {
-      return await handler(batch, { awsRequestId: randomUUID(), functionName });
-    } catch (error) {
-      throw new InvokeError('function_error', `${functionName} threw: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
-    }
-  },
-});
+    return handler;
+  };
+  const contextOf = (functionName: string) => ({ awsRequestId: randomUUID(), functionName });
+  return {
+    invoke: async (functionName, batch) => {
+      const handler = handlerOf(functionName);
+      try {
+        return await handler(batch, contextOf(functionName));
+      } catch (error) {
+        throw thrown(functionName, error);
+      }
+    },
+    async *invokeStreamed(functionName, batch) {
+      const handler = handlerOf(functionName);
+      try {
+        yield* callStreamed(handler, batch, contextOf(functionName));
+      } catch (error) {
+        throw thrown(functionName, error);
+      }
+    },
+  };
+};
+
+const thrown = (functionName: string, error: unknown): InvokeError =>
+  new InvokeError('function_error', `${functionName} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 
 const importHandler = async ({ name, handler }: FunctionEntry): Promise<LocalHandler> => {
   const module = (await import(pathToFileURL(handler.module).href).catch((error: Error) => {
@@ -50,6 +67,7 @@ const mergeEnvironments = (functions: readonly FunctionEntry[]): Record<string, 
 /** Imports every handler of the manifest. Variables that are set already win over the manifest's. Throws a ManifestError. */
 export const localInvoker = async (manifest: Manifest): Promise<Invoker> => {
   for (const [name, value] of Object.entries(mergeEnvironments(manifest.functions))) process.env[name] ??= value;
+  provideStreaming();
   const handlers = await Promise.all(manifest.functions.map(async (fn) => [fn.name, await importHandler(fn)] as const));
   return handlerInvoker(new Map(handlers));
 };

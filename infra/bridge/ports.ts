@@ -11,6 +11,8 @@ export type Delivery = {
   bytes: number;
   /** Epoch ms at which this bridge received it. */
   receivedAt: number;
+  /** Requests only: epoch ms until which the requester waits, where it says so. */
+  deadline?: number;
   ack(): void;
   /** Deliver again, not before `delayMs`. */
   nak(delayMs: number): void;

@@ -1,17 +1,76 @@
 /**
- * A binding's requests. Errors are answered as NATS micro services answer them, so that any client recognises them. A
- * message without a reply subject is delivered as well; there is just nobody to answer.
+ * A binding's requests. Errors are answered as NATS micro services answer them, so that any client recognises them; each
+ * subject is an endpoint of the function's micro service. A message without a reply subject is delivered as well; there is
+ * just nobody to answer.
+ *
+ * A requester says with the header `X-Deadline`, an RFC 3339 time, until when it waits.
  */
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import * as z from 'zod';
+import { systemClock } from '#shared/clock.ts';
 import type { ErrorBody, Headers } from '#shared/contract.ts';
-import type { Source } from './ports.ts';
-import { natsHeaders } from './record.ts';
-import { type UnstoredSourceOptions, unstoredSource } from './unstored-source.ts';
+import { headerOf } from '#shared/messages/headers.ts';
+import { type Endpoint, newEndpoint } from './micro-service.ts';
+import type { Delivery, Source } from './ports.ts';
+import { durableName, headersOf, natsHeaders } from './record.ts';
+import { type Extra, type UnstoredSourceOptions, unstoredSource } from './unstored-source.ts';
 
-export const requestSource = (options: UnstoredSourceOptions): Source =>
-  unstoredSource('request', options, (msg) => (msg.reply ? { respond: respondTo(options.nc, msg) } : {}));
+export type RequestSource = Source & { endpoints: readonly Endpoint[] };
 
-type Answer = { data: string; headers?: Headers } | { error: ErrorBody };
+export const requestSource = (options: UnstoredSourceOptions): RequestSource => {
+  const { nc, binding, subjects, clock = systemClock } = options;
+  const endpoints = new Map(subjects.map((subject) => [subject, newEndpoint(binding, subject, durableName(binding))]));
+  const source = unstoredSource('request', options, (msg, subject) => {
+    const now = clock.now();
+    const counted = count(endpoints.get(subject) as Endpoint, () => clock.now() - now);
+    return {
+      ...readDeadline(headersOf(msg), now),
+      ...(msg.reply && { respond: respondTo(nc, msg, counted.answered) }),
+      settled: counted.settled,
+    };
+  });
+  return { ...source, endpoints: [...endpoints.values()] };
+};
+
+/** A request in its endpoint's counts. Its time ends with the last answer; without one, when it is settled. */
+const count = (endpoint: Endpoint, elapsed: () => number) => {
+  let counted: number | undefined;
+  endpoint.requests++;
+  const lap = () => {
+    const all = elapsed();
+    endpoint.milliseconds += all - (counted ?? 0);
+    counted = all;
+  };
+  const answered = (headers: Headers | undefined) => {
+    lap();
+    const error = headers?.[ERROR]?.[0];
+    if (error === undefined) return;
+    endpoint.errors++;
+    endpoint.lastError = `${headers?.[ERROR_CODE]?.[0] ?? ''}:${error}`;
+  };
+  const settled = () => {
+    if (counted === undefined) lap();
+  };
+  return { answered, settled };
+};
+
+export const DEADLINE = 'X-Deadline';
+const rfc3339 = z.iso.datetime({ offset: true });
+
+const readDeadline = (headers: Headers, now: number): Pick<Extra, 'deadline' | 'refusal'> => {
+  const text = headerOf(headers, DEADLINE);
+  if (text === undefined) return {};
+  if (!rfc3339.safeParse(text).success) {
+    const message = `the header ${DEADLINE} is ${JSON.stringify(text)}: write a time like 2026-01-31T12:00:00.000Z`;
+    return { refusal: { code: 'invalid_deadline', message } };
+  }
+  const deadline = Date.parse(text);
+  if (deadline > now) return { deadline };
+  return { deadline, refusal: { code: 'timeout', message: `the request came ${now - deadline} ms after its deadline ${text}` } };
+};
+
+const ERROR = 'Nats-Service-Error';
+const ERROR_CODE = 'Nats-Service-Error-Code';
 
 /** The numbers that micro service clients know for codes of ours. */
 const HTTP_CODES = new Map([
@@ -21,26 +80,26 @@ const HTTP_CODES = new Map([
 ]);
 const httpCode = (code: string): number => (code.startsWith('invalid_') ? 400 : (HTTP_CODES.get(code) ?? 500));
 
-/** Answers a request, with the error headers of NATS micro services where it is an error. */
-export const respondTo = (nc: NatsConnection, msg: Msg) => (answer: Answer) => {
+/** What marks an answer as an error for a client of micro services. */
+export const errorHeaders = ({ code, message }: ErrorBody): Headers => ({
+  [ERROR]: [message.replace(/\s+/g, ' ')],
+  [ERROR_CODE]: [String(httpCode(code))],
+});
+
+type Answer = Parameters<NonNullable<Delivery['respond']>>[0];
+
+/** Answers a request, with the error headers of NATS micro services where it is an error. `sent` is told the headers of each answer. */
+export const respondTo = (nc: NatsConnection, msg: Msg, sent?: (headers: Headers | undefined) => void) => (answer: Answer) => {
+  const send = (answer: Answer) => {
+    const headers = 'error' in answer ? errorHeaders(answer.error) : answer.headers;
+    const data = 'error' in answer ? JSON.stringify(answer) : answer.data;
+    nc.publish(msg.reply as string, data, headers ? { headers: natsHeaders(headers) } : {});
+    sent?.(headers);
+  };
   try {
-    send(nc, msg, answer);
+    send(answer);
   } catch (error) {
     if (nc.isClosed()) return;
-    send(nc, msg, { error: { code: 'unsendable_answer', message: `the answer cannot be sent: ${(error as Error).message}` } });
-  }
-};
-
-const send = (nc: NatsConnection, msg: Msg, answer: Answer) => {
-  const reply = msg.reply as string;
-  if ('error' in answer) {
-    const { code, message } = answer.error;
-    const headers = natsHeaders({
-      'Nats-Service-Error': [message.replace(/\s+/g, ' ')],
-      'Nats-Service-Error-Code': [String(httpCode(code))],
-    });
-    nc.publish(reply, JSON.stringify({ error: { code, message } }), { headers });
-  } else {
-    nc.publish(reply, answer.data, answer.headers ? { headers: natsHeaders(answer.headers) } : {});
+    send({ error: { code: 'unsendable_answer', message: `the answer cannot be sent: ${(error as Error).message}` } });
   }
 };

@@ -4,6 +4,7 @@
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { type Clock, systemClock } from '#shared/clock.ts';
+import type { ErrorBody } from '#shared/contract.ts';
 import type { Delivery, Source } from './ports.ts';
 import { batchRecord, bytesOf, durableName } from './record.ts';
 
@@ -15,10 +16,20 @@ export type UnstoredSourceOptions = {
   bridgeId: string;
   /** Epoch ms at which this bridge started. */
   started: number;
-  /** A message was lost: there was no room for it, or the function failed it and it cannot come again. */
-  dropped(why: 'no_room' | 'failed'): void;
+  /** A message was lost: there was no room for it, its source refused it, or the function failed it and it cannot come again. */
+  dropped(why: 'no_room' | 'refused' | 'failed'): void;
   clock?: Clock;
 };
+
+/** What a kind of source adds to a message that arrived at one of its subjects. */
+export type Extra = Pick<Delivery, 'deadline' | 'respond'> & {
+  /** Why no function gets it. */
+  refusal?: ErrorBody;
+  /** Nothing more is said of it. */
+  settled?(): void;
+};
+
+const NO_ROOM: ErrorBody = { code: 'too_many', message: 'this bridge holds as many messages as it may: ask again' };
 
 /** The end of the prefix of numbers that are settled. */
 const contiguous = () => {
@@ -36,7 +47,7 @@ const contiguous = () => {
 export const unstoredSource = (
   kind: 'core' | 'request',
   { nc, binding, subjects, bridgeId, started, dropped, clock = systemClock }: UnstoredSourceOptions,
-  extra: (msg: Msg) => Pick<Delivery, 'respond'>,
+  extra: (msg: Msg, subject: string) => Extra,
 ): Source => {
   // The binding is part of the origin: each binding counts for itself, and two must not name two messages alike.
   const origin = `${kind}.${bridgeId}.${durableName(binding)}@${started}`;
@@ -44,16 +55,17 @@ export const unstoredSource = (
   let subscriptions: Subscription[] = [];
   let sequence = 0;
 
-  const toDelivery = (msg: Msg): Delivery => {
+  const toDelivery = (msg: Msg, { refusal: _, settled: onSettled, ...rest }: Extra): Delivery => {
     sequence += 1;
     const own = sequence;
     const now = clock.now();
     let open = true;
     const settle = () => {
-      const first = open;
+      if (!open) return false;
       open = false;
-      if (first) settled.settle(own);
-      return first;
+      settled.settle(own);
+      onSettled?.();
+      return true;
     };
     return {
       record: batchRecord(msg, { origin, sequence, timestamp: now, deliveries: 1, ...(msg.reply && { reply: msg.reply }) }),
@@ -64,7 +76,7 @@ export const unstoredSource = (
         if (settle()) dropped('failed');
       },
       working() {},
-      ...extra(msg),
+      ...rest,
     };
   };
 
@@ -72,18 +84,26 @@ export const unstoredSource = (
     eventSource: `nats:${kind}`,
     consumer: `${kind}@${started}/${binding}.${bridgeId}`,
     start(sink) {
-      const callback = (error: Error | null, msg: Msg) => {
-        if (error) return;
-        try {
-          if (sink.room() > 0) return sink.deliver(toDelivery(msg));
-          extra(msg).respond?.({ error: { code: 'too_many', message: 'this bridge holds as many messages as it may: ask again' } });
-          dropped('no_room');
-        } catch {
-          // What throws in here ends the client's reader, and with it everything.
-          dropped('failed');
-        }
+      const arrive = (msg: Msg, subject: string) => {
+        const added = extra(msg, subject);
+        const refusal = added.refusal ?? (sink.room() > 0 ? undefined : NO_ROOM);
+        if (!refusal) return sink.deliver(toDelivery(msg, added));
+        added.respond?.({ error: refusal });
+        added.settled?.();
+        dropped(added.refusal ? 'refused' : 'no_room');
       };
-      subscriptions = subjects.map((subject) => nc.subscribe(subject, { queue: durableName(binding), callback }));
+      subscriptions = subjects.map((subject) => {
+        const callback = (error: Error | null, msg: Msg) => {
+          if (error) return;
+          try {
+            arrive(msg, subject);
+          } catch {
+            // What throws in here ends the client's reader, and with it everything.
+            dropped('failed');
+          }
+        };
+        return nc.subscribe(subject, { queue: durableName(binding), callback });
+      });
     },
     readFloor: async () => ({ sequence: settled.floor(), asOf: new Date(clock.now()).toISOString() }),
     async stop() {

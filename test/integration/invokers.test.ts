@@ -3,16 +3,28 @@ import { lambdaInvoker, MAX_PAYLOAD_BYTES } from '#infra/bridge/lambda-invoker.t
 import { localInvoker } from '#infra/bridge/local-invoker.ts';
 import type { FunctionEntry } from '#infra/bridge/manifest.ts';
 import type { InvokeFailure } from '#infra/bridge/ports.ts';
+import { provideStreaming } from '#infra/bridge/response-stream.ts';
 import { freePort } from '#infra/local/free-port.ts';
+import { expectedAuthorization } from '#test/support/aws-signature.ts';
 import * as functions from '#test/support/contract-functions.ts';
+import { invokeComplete } from '#test/support/event-stream.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
-import { aBatch, contractManifest, FUNCTIONS_FILE, failure, invokerContract } from '#test/support/invoker-contract.ts';
-import { answers, type Behaviour, fails, hosts, refuses, startLambdaApi } from '#test/support/lambda-api.ts';
+import {
+  aBatch,
+  contractManifest,
+  FUNCTIONS_FILE,
+  failure,
+  invokerContract,
+  streamed,
+  streamingContract,
+  streamingManifest,
+} from '#test/support/invoker-contract.ts';
+import { answers, type Behaviour, fails, hosts, refuses, startLambdaApi, streams } from '#test/support/lambda-api.ts';
 import { lambdaStack } from '#test/support/lambda-stack.ts';
 
 const invokerAt = (endpoint: string, over: Partial<FunctionEntry> = {}, prefix = '') =>
   lambdaInvoker({
-    manifest: contractManifest({ timeout: 5_000, ...over }),
+    manifest: { functions: [contractManifest, streamingManifest].flatMap((of) => of({ timeout: 5_000, ...over }).functions) },
     writeMargin: 1000,
     prefix,
     environment: { AWS_ENDPOINT_URL: endpoint },
@@ -21,6 +33,7 @@ const invokerAt = (endpoint: string, over: Partial<FunctionEntry> = {}, prefix =
 describe('in this process', () => {
   const [echo, babble, refuse] = contractManifest().functions as [FunctionEntry, FunctionEntry, FunctionEntry];
   invokerContract(() => localInvoker({ functions: [echo, babble, refuse] }));
+  streamingContract(() => localInvoker(streamingManifest()));
 });
 
 describe('behind the Lambda API', () => {
@@ -36,6 +49,10 @@ describe('behind the Lambda API', () => {
 
   describe('of a healthy region', () => {
     invokerContract(async () => invokerAt((await apiThat(hosts(functions))).endpoint));
+    streamingContract(async () => {
+      provideStreaming();
+      return invokerAt((await apiThat(hosts({ ...(await import('#test/support/streaming-functions.ts')) }))).endpoint);
+    });
     afterAll(closeAll);
   });
 
@@ -94,6 +111,23 @@ describe('behind the Lambda API', () => {
       expect(api.called).toEqual(['echo']);
     });
 
+    const timedOut = { ErrorCode: 'Unhandled', ErrorDetails: JSON.stringify(endedAtItsTimeout) };
+    const badStreams: [string, InvokeFailure, RegExp, string, Behaviour][] = [
+      ['is never begun for want of capacity', 'throttled', /TooMany/, '', refuses(429, 'TooManyRequestsException')],
+      ['never begins', 'timeout', /not known/, '', () => undefined],
+      ['falls silent', 'timeout', /not known/, 'begun', streams(['begun'], () => undefined)],
+      ['is broken off', 'timeout', /not known/, 'begun', streams(['begun'], (response) => response.destroy())],
+      ['just stops', 'timeout', /not known/, 'begun', streams(['begun'], (response) => response.end())],
+      ['is not one', 'timeout', /not known/, '', answers('<html>')],
+      ['outlasts the function', 'timeout', /^echo failed: .*timed out/, 'b', streams(['b'], (r) => r.end(invokeComplete(timedOut)))],
+      ['ends with a code', 'function_error', /^echo failed: Oops$/, '', streams([], (r) => r.end(invokeComplete({ ErrorCode: 'Oops' })))],
+    ];
+    it.each(badStreams)('calls once when a streamed answer %s: %s', async (_, kind, message, text, behaves) => {
+      const api = await apiThat(behaves);
+      expect(await streamed(invokerAt(api.endpoint, { timeout: 100 }), 'echo')).toEqual({ text, error: failure(kind, message) });
+      expect(api.called).toEqual(['echo']);
+    });
+
     it('blames nobody when nobody listens', async () => {
       const nobody = invokerAt(`http://127.0.0.1:${await freePort()}`);
       await expect(nobody.invoke('echo', aBatch())).rejects.toEqual(failure('unreachable', /^echo \(echo\) .*ECONNREFUSED/));
@@ -108,15 +142,31 @@ describe('behind the Lambda API', () => {
   describe('of any kind', () => {
     afterEach(closeAll);
 
+    const arn = 'arn:aws:lambda:eu-west-1:123456789012:function:echo';
     it.each([
-      ['a name', 'other', 'other'],
-      ['a name and an alias', 'other:live', 'other:live'],
-      ['an ARN', 'arn:aws:lambda:eu-west-1:123456789012:function:echo:live', 'arn:aws:lambda:eu-west-1:123456789012:function:echo:live'],
-      ['nothing: its own name behind the prefix', undefined, 'shop-dev-echo'],
-    ])('calls the target of a function, %s', async (_, target, called) => {
-      const api = await apiThat(answers('{}'));
-      await invokerAt(api.endpoint, target === undefined ? {} : { target }, 'shop-dev-').invoke('echo', aBatch());
-      expect(api.called).toEqual([called]);
+      ['name', 'other', 'other'],
+      ['name and alias', 'other:live', 'other%3Alive'],
+      ['name and version', 'other:7', 'other%3A7'],
+      ['ARN', arn, encodeURIComponent(arn)],
+      ['ARN of an alias', `${arn}:live`, encodeURIComponent(`${arn}:live`)],
+      ['own name behind the prefix, where it has no target', undefined, 'shop-dev-echo'],
+    ])('invokes a function of AWS Lambda by its %s', async (_, target, called) => {
+      const api = await apiThat(hosts({ 'shop-dev-echo': functions.echo, ...(target && { [target]: functions.echo }) }));
+      const invoker = invokerAt(api.endpoint, target === undefined ? {} : { target }, 'shop-dev-');
+      expect([await invoker.invoke('echo', aBatch()), JSON.parse((await streamed(invoker, 'echo')).text)]).toEqual([aBatch(), aBatch()]);
+      expect(api.calls.map(({ path }) => path)).toEqual([
+        `/2015-03-31/functions/${called}/invocations`,
+        `/2021-11-15/functions/${called}/response-streaming-invocations`,
+      ]);
+    });
+
+    it.each(['echo', 'arn:aws:lambda:us-east-1:123456789012:function:echo:live'])('signs what it calls %s with', async (target) => {
+      const api = await apiThat(hosts({ [target]: functions.echo }));
+      const invoker = invokerAt(api.endpoint, { target });
+      await invoker.invoke('echo', aBatch(aRecord(1, { data: 'Grüße' })));
+      await streamed(invoker, 'echo');
+      expect(api.calls.map(({ headers }) => headers.authorization)).toEqual(api.calls.map(expectedAuthorization));
+      expect(api.calls).toHaveLength(2);
     });
 
     it('waits for as long as the function may work', async () => {

@@ -16,8 +16,8 @@ export type CarefulClient = {
   close(): Promise<void>;
 };
 
-export const carefulClient = async (port: string): Promise<CarefulClient> => {
-  const nc = await connect({ servers: `127.0.0.1:${port}`, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+export const carefulClient = async (servers: string[]): Promise<CarefulClient> => {
+  const nc = await connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
   const js = jetstream(nc);
   const manager = await jetstreamManager(nc);
   let sent = 0;

@@ -6,8 +6,8 @@ import type { Delivery, Outgoing, Publisher, Source } from '#infra/bridge/ports.
 import type { Answer, Batch, BatchRecord, Floor, Timer } from '#shared/contract.ts';
 import { type VirtualTime, virtualTime } from '#test/sim/virtual-time.ts';
 
-const nothing = { inc() {}, observe() {}, watch() {}, labels: () => nothing };
-/** Counts nothing, cheaply. */
+const nothing = Object.assign(() => noMetrics, { inc() {}, observe() {}, set() {}, watch: () => () => {}, labels: () => nothing });
+/** Counts nothing, cheaply: each of its fields is any metric, and makes the handle of a binding or function. */
 export const noMetrics = new Proxy({}, { get: () => nothing }) as BridgeMetrics;
 
 export const aBinding = (over: Partial<Binding> = {}): Binding => ({

@@ -7,6 +7,7 @@ import type { Batch, BatchRecord } from '#shared/contract.ts';
 import { aFunction, aRecord } from './fake-ports.ts';
 
 export const FUNCTIONS_FILE = `${import.meta.dirname}/contract-functions.ts`;
+export const STREAMING_FILE = `${import.meta.dirname}/streaming-functions.ts`;
 
 export const aBatch = (...Records: BatchRecord[]): Batch => ({
   eventSource: 'nats:jetstream',
@@ -24,12 +25,30 @@ export const contractManifest = (over: Partial<FunctionEntry> = {}): Manifest =>
   ),
 });
 
+/** Of the functions that stream. */
+export const streamingManifest = (over: Partial<FunctionEntry> = {}): Manifest => ({
+  functions: ['repeat', 'endless', 'stumble', 'balk'].map((name) =>
+    aFunction({ name, handler: { module: STREAMING_FILE, export: name }, ...over }),
+  ),
+});
+
 export const anyRecord: fc.Arbitrary<BatchRecord> = fc
   .record({ data: fc.string({ unit: 'binary' }), headers: fc.dictionary(fc.string(), fc.array(fc.string({ unit: 'binary' }))) })
   .map((fields) => aRecord(1, JSON.parse(JSON.stringify(fields)) as typeof fields));
 
 export const failure = (kind: InvokeFailure, message: RegExp) =>
   expect.objectContaining({ name: 'InvokeError', kind, message: expect.stringMatching(message) });
+
+/** The text of the parts that came, and what ended them. */
+export const streamed = async (invoker: Invoker, functionName: string, batch = aBatch()) => {
+  const parts: Buffer[] = [];
+  try {
+    for await (const part of invoker.invokeStreamed?.(functionName, batch) ?? []) parts.push(Buffer.from(part));
+    return { text: Buffer.concat(parts).toString() };
+  } catch (error) {
+    return { text: Buffer.concat(parts).toString(), error };
+  }
+};
 
 export const invokerContract = (open: () => Promise<Invoker>): void => {
   let invoker: Invoker;
@@ -65,6 +84,48 @@ export const invokerContract = (open: () => Promise<Invoker>): void => {
 
     it.each(['missing', 'stranger'])('blames nobody where the function is %s', async (name) => {
       await expect(invoker.invoke(name, aBatch())).rejects.toEqual(failure('unreachable', new RegExp(name)));
+    });
+
+    it('has an answer that is not streamed as one part', async () => {
+      expect(await streamed(invoker, 'babble')).toEqual({ text: '"what was the question?"' });
+    });
+  });
+};
+
+/** What an invoker promises of functions that stream; call it with a way to open one that has `streaming-functions.ts`. */
+export const streamingContract = (open: () => Promise<Invoker>): void => {
+  let invoker: Invoker;
+  beforeAll(async () => {
+    invoker = await open();
+  });
+
+  describe('the contract of streamed answers', () => {
+    it('gives the function the batch as it is, and hands on the bytes that it wrote', async () => {
+      const repeats = async (record: BatchRecord) => {
+        const { text } = await streamed(invoker, 'repeat', aBatch(record));
+        expect(JSON.parse(text)).toEqual(aBatch(record));
+      };
+      await fc.assert(fc.asyncProperty(anyRecord, repeats), { numRuns: 20 });
+    });
+
+    it('hands on a part before the function has ended, and may leave it', async () => {
+      const parts = invoker.invokeStreamed?.('endless', aBatch())[Symbol.asyncIterator]();
+      expect(Buffer.from((await parts?.next())?.value).toString()).toMatch(/^(more)+$/);
+      await parts?.return?.();
+      expect(await parts?.next()).toEqual({ done: true, value: undefined });
+    });
+
+    it('says what a function threw in the middle, after its parts', async () => {
+      const error = failure('function_error', /^stumble .*agent a1\s+is gone/);
+      expect(await streamed(invoker, 'stumble')).toEqual({ text: 'begun', error });
+    });
+
+    it('says what a function threw at once', async () => {
+      expect(await streamed(invoker, 'balk')).toEqual({ text: '', error: failure('function_error', /^balk .*agent a1\s+has no state/) });
+    });
+
+    it('blames nobody where there is no function', async () => {
+      expect(await streamed(invoker, 'stranger')).toEqual({ text: '', error: failure('unreachable', /stranger/) });
     });
   });
 };

@@ -1,0 +1,70 @@
+/**
+ * A call of the Lambda API as one HTTP request. The SDK finds the endpoint, the region and the credentials, and signs; what
+ * else its client does for every call takes the process longer than the call itself.
+ */
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
+import { getEndpointFromInstructions } from '@smithy/core/endpoints';
+import { SignatureV4 } from '@smithy/signature-v4';
+
+/** ms */
+export const CONNECT_MS = 3_000;
+
+/** The lanes bound the calls in flight. */
+export const AGENT = { keepAlive: true, maxSockets: Infinity };
+
+export type LambdaAnswer = { status: number; headers: IncomingHttpHeaders; body: string };
+/** Rejects with an error of Node or of the SDK, as its client would; `timeout` is ms until the whole answer must be there. */
+export type LambdaRequest = (path: string, body: Buffer, timeout: number) => Promise<LambdaAnswer>;
+
+const timeoutError = (message: string, code?: string): Error =>
+  Object.assign(new Error(message), { name: 'TimeoutError', ...(code && { code }) });
+
+const exchange = (options: RequestOptions, body: Buffer, timeout: number): Promise<LambdaAnswer> =>
+  new Promise((resolve, reject) => {
+    const start = options.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = start(options, (response) => {
+      const parts: Buffer[] = [];
+      const end = () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts).toString() });
+      response
+        .on('data', (part) => parts.push(part))
+        .on('end', end)
+        .on('error', reject);
+    });
+    const give = (ms: number, error: () => Error) => setTimeout(() => request.destroy(error()), ms);
+    const answering = give(timeout, () => timeoutError(`no answer within ${timeout} ms`, 'ETIMEDOUT'));
+    request.on('socket', (socket) => {
+      if (!socket.connecting) return;
+      const connecting = give(CONNECT_MS, () => timeoutError(`no connection within ${CONNECT_MS} ms`));
+      socket.once('connect', () => clearTimeout(connecting)).once('close', () => clearTimeout(connecting));
+    });
+    request.on('error', reject).on('close', () => clearTimeout(answering));
+    request.end(body);
+  });
+
+/** Requests of a client's endpoint, signed for it. */
+export const lambdaRequest = ({ config }: LambdaClient): LambdaRequest => {
+  const { region, credentials, sha256 } = config;
+  const signer = new SignatureV4({ service: 'lambda', region, credentials, sha256 });
+  const agents: Record<string, HttpAgent> = { 'http:': new HttpAgent(AGENT), 'https:': new HttpsAgent(AGENT) };
+  let endpoint: Awaited<ReturnType<typeof findEndpoint>> | undefined;
+
+  const findEndpoint = async () => {
+    const { url } = await getEndpointFromInstructions({}, InvokeCommand, config);
+    const { protocol, host } = url;
+    // Of an IPv6 address without its brackets.
+    const { hostname, port } = urlToHttpOptions(url);
+    return { base: url.pathname.replace(/\/$/, ''), host, port, where: { protocol, hostname: hostname as string } };
+  };
+
+  return async (functionPath, body, timeout) => {
+    endpoint ??= await findEndpoint();
+    const { base, host, port, where } = endpoint;
+    const path = base + functionPath;
+    const unsigned = { Host: host, 'Content-Type': 'application/octet-stream', 'Content-Length': String(body.length) };
+    const { headers } = await signer.sign({ ...where, method: 'POST', path, query: {}, headers: unsigned, body });
+    return exchange({ ...where, port, method: 'POST', path, headers, agent: agents[where.protocol] }, body, timeout);
+  };
+};
