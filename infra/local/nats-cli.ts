@@ -4,14 +4,16 @@ import { parseArgs } from 'node:util';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers as createHeaders, type Msg, type MsgHdrs, type NatsConnection, RequestError, TimeoutError } from '@nats-io/transport-node';
 import { checkPublishable } from '#shared/subjects.ts';
-import { connectTo } from './connection.ts';
+import { connectTo, type NatsAddress } from '../nats/connect.ts';
+import { NATS_HELP, natsAddress } from '../nats/nats-settings.ts';
 import { readSettings } from './settings.ts';
 
 const HELP = `npm run -s nats -- pub <subject> [body] [-H name:value]...
 npm run -s nats -- sub <filter> [--count n]
 npm run -s nats -- req <subject> [body] [-H name:value]... [--timeout ms]
 
-A body of - is read from standard input. NATS_URL or NATS_PORT say where the server is.`;
+A body of - is read from standard input. NATS_URL or NATS_PORT say where the server is, and in the environment too:
+${NATS_HELP}`;
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -84,12 +86,11 @@ const request = async (nc: NatsConnection, subject: string, body: string, header
   say(line(reply));
 };
 
-const serverUrl = (): string => {
-  const { NATS_URL, NATS_PORT } = readSettings(process.env);
-  if (NATS_URL) return NATS_URL;
-  if (NATS_PORT === 0)
+const address = (): NatsAddress => {
+  const settings = readSettings(process.env);
+  if (settings.NATS_URL === undefined && settings.NATS_PORT === 0)
     throw new Error('NATS_PORT=0 says nothing about a server that runs: set NATS_URL to the address that npm start printed');
-  return `nats://127.0.0.1:${NATS_PORT}`;
+  return natsAddress(settings, settings.NATS_URL ?? `nats://127.0.0.1:${settings.NATS_PORT}`);
 };
 
 const run = async (): Promise<void> => {
@@ -106,7 +107,7 @@ const run = async (): Promise<void> => {
   const headers = toHeaders(values.header ?? []);
   const body = given === '-' ? await text(process.stdin) : given;
 
-  const nc = await connectTo(serverUrl(), 'mistersmith-cli');
+  const nc = await connectTo({ ...address(), name: 'mistersmith-cli' });
   try {
     if (command === 'pub') await publish(nc, subject, body, headers);
     else if (command === 'sub') await subscribe(nc, subject, count);

@@ -9,7 +9,8 @@ import { serveHttp } from '../bridge/http.ts';
 import { localInvoker } from '../bridge/local-invoker.ts';
 import { readManifest } from '../bridge/read-manifest.ts';
 import { applyStreams, checkServer } from '../nats/apply.ts';
-import { connectTo } from './connection.ts';
+import { connectTo } from '../nats/connect.ts';
+import { natsAddress } from '../nats/nats-settings.ts';
 import { findNatsServer } from './find-nats-server.ts';
 import type { GuardedChild } from './guarded-child.ts';
 import { lockFolder } from './lock.ts';
@@ -21,6 +22,8 @@ import { startTableServer } from './table-server.ts';
 
 /** ms for what is in flight to be finished. */
 const DRAIN_MS = 2000;
+/** One that starts again under its id has what it had at once. */
+const BRIDGE_ID = 'local';
 
 export type Stack = {
   natsUrl: string;
@@ -64,7 +67,7 @@ export const startStack = async (settings: Settings, log: Log): Promise<Stack> =
   if (!process.env.AWS_ENDPOINT_URL_DYNAMODB && !process.env.AWS_ENDPOINT_URL) await startTable();
   await withProgress(log, `creating the table ${settings.TABLE_NAME}`, ensureTable(tableClient(), settings.TABLE_NAME));
 
-  const connection = await connectTo(natsUrl, 'mistersmith');
+  const connection = await connectTo({ ...natsAddress(settings, natsUrl), name: 'mistersmith' });
   parts.defer(() => connection.close());
   await checkServer(connection);
   const manager = await jetstreamManager(connection);
@@ -72,7 +75,7 @@ export const startStack = async (settings: Settings, log: Log): Promise<Stack> =
   await withProgress(log, 'creating the streams', applyStreams(manager, wanted, log));
 
   useSettings(settings);
-  const starting = localInvoker(manifest).then((invoker) => startBridge({ manifest, connection, invoker, log }));
+  const starting = localInvoker(manifest).then((invoker) => startBridge({ manifest, connection, invoker, log, bridgeId: BRIDGE_ID }));
   const started = await withProgress(log, 'starting the bridge', starting);
   bridge = started;
   parts.defer(() => started.drain(DRAIN_MS));

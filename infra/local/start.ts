@@ -1,4 +1,6 @@
 /** `npm start`: the local stack in the foreground, until SIGINT or SIGTERM. */
+import { publicUrl } from '../nats/connect.ts';
+import { NATS_HELP } from '../nats/nats-settings.ts';
 import { readSettings } from './settings.ts';
 import { startStack } from './stack.ts';
 
@@ -6,6 +8,7 @@ const HELP = `npm start: NATS, the table, the bridge and the functions on this m
 
 Settings are environment variables:
   NATS_URL      a NATS server that runs already (2.12 or later, JetStream), instead of one of its own
+${NATS_HELP}
   NATS_PORT     port of its own NATS server (4222; 0: any free one)
   HTTP_PORT     port of /healthz, /readyz and /metrics (8080; 0: any free one)
   DATA_DIR      where messages and table are kept (.mistersmith/data)
@@ -55,8 +58,6 @@ const run = async (): Promise<number> => {
   await stack.stop();
   return broken ? 1 : 0;
 };
-
-const publicUrl = (url: string): string => url.replace(/[^/,]*@/g, '');
 
 run().then(
   (code) => process.exit(code),

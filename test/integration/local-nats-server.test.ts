@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectTo } from '#infra/local/connection.ts';
 import { findNatsServer } from '#infra/local/find-nats-server.ts';
 import { startNatsServer } from '#infra/local/nats-server.ts';
+import { connectTo } from '#infra/nats/connect.ts';
 
 let folder: string;
 let said: string[];
@@ -60,14 +60,14 @@ describe('a nats-server of its own', () => {
 
   it('keeps its messages when it is started again', async () => {
     const first = await start();
-    const before = await connectTo(first.url, 'test');
+    const before = await connectTo({ url: first.url, name: 'test' });
     await (await jetstreamManager(before)).streams.add({ name: 'S', subjects: ['s'] });
     await jetstream(before).publish('s', 'kept');
     await before.close();
     await first.stop();
 
     const second = await start();
-    const after = await connectTo(second.url, 'test');
+    const after = await connectTo({ url: second.url, name: 'test' });
     expect((await (await jetstreamManager(after)).streams.getMessage('S', { seq: 1 }))?.string()).toBe('kept');
     await after.close();
     await second.stop();

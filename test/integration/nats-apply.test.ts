@@ -7,11 +7,11 @@ import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jet
 import { Kvm } from '@nats-io/kv';
 import { headers, nanos } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { connectTo } from '#infra/local/connection.ts';
 import { findNatsServer } from '#infra/local/find-nats-server.ts';
 import { spawnGuarded } from '#infra/local/guarded-child.ts';
 import { localStreams } from '#infra/local/streams.ts';
 import { applyStreams, checkServer } from '#infra/nats/apply.ts';
+import { connectTo } from '#infra/nats/connect.ts';
 import { type StreamSpec, streams } from '#infra/nats/streams.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
 
@@ -109,7 +109,7 @@ describe('the streams of the product', () => {
 
 describe('a server', () => {
   const check = async (url: string) => {
-    const connection = await connectTo(url, 'test');
+    const connection = await connectTo({ url, name: 'test' });
     await checkServer(connection).finally(() => connection.close());
   };
 
