@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net';
 export type HttpOptions = {
   /** 0: any free one. */
   port: number;
+  /** The address it listens at; this machine only where absent. */
+  host?: string;
   ready(): { ok: boolean; why?: string };
   /** Prometheus text. */
   metrics(): Promise<string>;
@@ -16,7 +18,12 @@ type Answer = { status: number; type?: string; text: string };
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Resolves when it listens. Rejects with an error of one sentence where it cannot. */
-export const serveHttp = async ({ port, ready, metrics }: HttpOptions): Promise<{ port: number; close(): Promise<void> }> => {
+export const serveHttp = async ({
+  port,
+  host = '127.0.0.1',
+  ready,
+  metrics,
+}: HttpOptions): Promise<{ port: number; close(): Promise<void> }> => {
   const answer = async (path: string): Promise<Answer> => {
     switch (path) {
       case '/healthz':
@@ -36,10 +43,10 @@ export const serveHttp = async ({ port, ready, metrics }: HttpOptions): Promise<
     const { status, type, text } = await answer(path).catch((error: Error): Answer => ({ status: 500, text: `${error.message}\n` }));
     response.writeHead(status, { 'content-type': type ?? 'text/plain; charset=utf-8' }).end(text);
   });
-  server.listen(port, '127.0.0.1');
+  server.listen(port, host);
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${cause.code})`;
-    throw new Error(`port ${port} of 127.0.0.1 ${reason}: stop what listens there, or set HTTP_PORT (0: any free one)`, { cause });
+    throw new Error(`port ${port} of ${host} ${reason}: stop what listens there, or set HTTP_PORT (0: any free one)`, { cause });
   });
   return {
     port: (server.address() as AddressInfo).port,

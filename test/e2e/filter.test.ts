@@ -62,5 +62,5 @@ test('body, subject and headers decide; the consumer’s floor passes what was l
   const floor = async () => (await manager.consumers.info('SUPERVISION_EVENTS', 'picky_health')).ack_floor.stream_seq;
   await expect.poll(floor, { timeout: 10_000 }).toBe(5);
   expect(taken).toEqual(['3']);
-  expect(await bridge.metrics()).toContain('mistersmith_bridge_filtered_total{binding="picky.health"} 4');
+  expect(await bridge.metrics()).toContain('mistersmith_bridge_filtered_out_events_total{binding="picky.health"} 4');
 });

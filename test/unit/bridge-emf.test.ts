@@ -1,0 +1,89 @@
+/** CloudWatch takes a line only if it is what the specification of the embedded metric format says, so the test is that specification. */
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { writeEmf } from '#infra/bridge/emf.ts';
+import { createMetrics } from '#infra/bridge/metrics.ts';
+import { virtualTime } from '#test/sim/virtual-time.ts';
+
+const name = z.string().min(1).max(1024);
+const definition = z.strictObject({
+  Name: name,
+  Unit: z.enum(['Count', 'Milliseconds']).optional(),
+  StorageResolution: z.literal([1, 60]).optional(),
+});
+const directive = z.strictObject({
+  Namespace: name,
+  Dimensions: z.array(z.array(z.string().min(1).max(250)).max(30)).min(1),
+  Metrics: z.array(definition).min(1).max(100),
+});
+const document = z
+  .looseObject({ _aws: z.strictObject({ Timestamp: z.int().positive(), CloudWatchMetrics: z.array(directive).min(1) }) })
+  .refine(
+    (root) => root._aws.CloudWatchMetrics.every(({ Dimensions }) => Dimensions.flat().every((key) => typeof root[key] === 'string')),
+    'a dimension has no text',
+  )
+  .refine(
+    (root) => root._aws.CloudWatchMetrics.every(({ Metrics }) => Metrics.every(({ Name }) => Number.isFinite(root[Name]))),
+    'a metric has no number',
+  );
+
+const world = () => {
+  const time = virtualTime();
+  const metrics = createMetrics();
+  const lines: string[] = [];
+  const stop = writeEmf({ metrics, write: (line) => lines.push(line), clock: time.clock() });
+  return { time, metrics, lines, stop, last: () => JSON.parse(lines.at(-1) ?? '{}') };
+};
+
+describe('metrics for CloudWatch (EMF)', () => {
+  it('are a valid document a binding and minute, with the names of Lambda', async () => {
+    const { time, metrics, lines } = world();
+    metrics.binding('fn.events').polled.inc(3);
+    metrics.binding('fn.alarms').lag.set(7);
+    await time.advance(60_000);
+    const [events, alarms] = lines.map((line) => document.parse(JSON.parse(line)));
+    const none = {
+      FilteredOutEventCount: 0,
+      InvokedEventCount: 0,
+      FailedInvokeEventCount: 0,
+      DroppedEventCount: 0,
+      OnFailureDestinationDeliveredEventCount: 0,
+    };
+    expect(lines.join()).not.toContain('\n');
+    expect(events).toEqual({ _aws: expect.anything(), FunctionName: 'fn', EventSource: 'fn.events', PolledEventCount: 3, ...none });
+    expect(alarms).toEqual({
+      _aws: expect.anything(),
+      FunctionName: 'fn',
+      EventSource: 'fn.alarms',
+      PolledEventCount: 0,
+      ...none,
+      OffsetLag: 7,
+    });
+  });
+
+  it('say where they belong, when, and in what unit', async () => {
+    const { time, metrics, last } = world();
+    metrics.binding('fn.events').oldestAgeSeconds.set(1.5);
+    await time.advance(60_000);
+    const { Timestamp, CloudWatchMetrics } = last()._aws;
+    expect([Timestamp, CloudWatchMetrics[0].Namespace, CloudWatchMetrics[0].Dimensions]).toEqual([
+      time.now(),
+      'MisterSmith/Bridge',
+      [['FunctionName', 'EventSource']],
+    ]);
+    expect(CloudWatchMetrics[0].Metrics).toContainEqual({ Name: 'IteratorAge', Unit: 'Milliseconds' });
+    expect(last().IteratorAge).toBe(1500);
+  });
+
+  it('count each minute for itself, and the rest at the end', async () => {
+    const { time, metrics, last, stop } = world();
+    const { failedInvoke } = metrics.binding('fn.events');
+    failedInvoke.inc('timeout', 2);
+    failedInvoke.inc('not_json');
+    await time.advance(60_000);
+    expect(last().FailedInvokeEventCount).toBe(3);
+    failedInvoke.inc('timeout');
+    stop();
+    expect(last().FailedInvokeEventCount).toBe(1);
+  });
+});
