@@ -3,22 +3,31 @@
  * `dispatcher.ts` is where messages become invocations.
  */
 import { jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { type NatsConnection, nuid } from '@nats-io/transport-node';
 import { systemClock } from '#shared/clock.ts';
 import { matchesFilter } from '#shared/subjects.ts';
 import { WRITE_MARGIN_MS } from '#shared/table/client.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import { alarmSource } from './alarm-source.ts';
+import { type BindingState, bindingStates } from './binding-state.ts';
+import { answerControl, CONTROL_SUBJECTS } from './control.ts';
 import { coreSource } from './core-source.ts';
-import { createDispatcher, type Dispatcher } from './dispatcher.ts';
+import { ConsumerError } from './durable-consumer.ts';
+import { type FunctionDuty, functionDuty } from './function-duty.ts';
 import { jetstreamSource } from './jetstream-source.ts';
+import { type LagBinding, watchLag } from './lag.ts';
 import type { Binding, FunctionEntry, Manifest } from './manifest.ts';
-import { createMetrics } from './metrics.ts';
+import { type BridgeMetrics, createMetrics } from './metrics.ts';
+import { microService } from './micro-service.ts';
 import { natsPublisher } from './nats-publisher.ts';
+import { startOwnership } from './ownership.ts';
 import type { Invoker, Source } from './ports.ts';
 import { durableName } from './record.ts';
 import { requestSource, respondTo } from './request-source.ts';
-import { startSchedules } from './schedules.ts';
-import { watchUnrouted } from './unrouted.ts';
+import { sharesOf } from './shares.ts';
+import type { Duty } from './tenure.ts';
+import type { Tracing } from './tracing.ts';
+import { type UnroutedOptions, watchUnrouted } from './unrouted.ts';
 
 /** After an invocation and its last write, so long until the server delivers again. */
 const ACK_SLACK_MS = 2000;
@@ -26,6 +35,8 @@ const ACK_SLACK_MS = 2000;
 /** How often NATS is asked whether it is there, and after how long without an answer the bridge is not ready. */
 const WATCH_MS = 2000;
 const SILENT_MS = 10_000;
+/** For what was begun when another binding was refused. */
+const REFUSED_MS = 5000;
 
 /** Streams that capture whole families, so also what nobody knows. */
 const WATCHED_STREAMS = ['SUPERVISION_EVENTS', 'COORDINATION_MESSAGES', 'COORDINATION', 'ALERTS'];
@@ -36,6 +47,10 @@ export type BridgeOptions = {
   invoker: Invoker;
   /** Told one sentence at a time. */
   log: (sentence: string) => void;
+  metrics?: BridgeMetrics;
+  tracing?: Tracing | undefined;
+  /** One token of a subject, unique among the bridges. */
+  bridgeId?: string;
   /** Streams whose unknown subjects are dead-lettered. */
   watched?: readonly string[];
 };
@@ -48,74 +63,110 @@ export type Bridge = {
   metrics(): Promise<string>;
 };
 
-/** Alarms of a function come through its lanes like everything else, but they are retried for ever, slower and slower. */
-const alarmBinding = (fn: FunctionEntry): Binding => ({
-  name: `${fn.name}.alarms`,
-  function: fn.name,
-  source: { kind: 'jetstream', stream: 'TIMERS', subjects: [] },
-  batchSize: Math.max(100, ...fn.bindings.map((binding) => binding.batchSize)),
-  batchWindow: 0,
-  // timers.due.<function>.<kind>.<id>
-  groupBy: { token: 5 },
-  retry: { attempts: 5, backoff: [1000, 5000, 30_000, 60_000], maxAge: Number.MAX_SAFE_INTEGER },
-  alarms: true,
-});
-
-/** Resolves when every consumer stands and every subscription is made. */
+/** Resolves when this bridge takes part; alone, when every consumer stands and every subscription is made. */
 export const startBridge = async ({
   manifest,
   connection: nc,
   invoker,
   log,
+  metrics = createMetrics(),
+  tracing,
+  bridgeId = nuid.next(),
   watched = WATCHED_STREAMS,
 }: BridgeOptions): Promise<Bridge> => {
-  const metrics = createMetrics();
   const publisher = natsPublisher({ nc });
   await publisher.refresh();
   const manager = await jetstreamManager(nc);
+  const states = await bindingStates({ nc, log });
   const started = Date.now();
-  const bridgeId = nc.info?.client_id !== undefined ? `${started.toString(36)}${nc.info.client_id}` : started.toString(36);
 
-  const sourceOf = async (fn: FunctionEntry, binding: Binding): Promise<Source> => {
-    const ackWait = fn.timeout + WRITE_MARGIN_MS + ACK_SLACK_MS;
-    if (binding.alarms) return alarmSource({ nc, functionName: fn.name, durable: durableName(binding.name), ackWait, log });
-    const { source } = binding;
+  const sourceOf = async (fn: FunctionEntry, binding: Binding, { epoch, start }: BindingState): Promise<Source> => {
+    const { source, name, ordered } = binding;
+    const durable = { nc, durable: durableName(name), ackWait: fn.timeout + WRITE_MARGIN_MS + ACK_SLACK_MS, log };
+    if (binding.alarms) return alarmSource({ ...durable, functionName: fn.name });
     switch (source.kind) {
-      case 'jetstream':
-        return jetstreamSource({ nc, stream: source.stream, durable: durableName(binding.name), subjects: source.subjects, ackWait, log });
+      case 'jetstream': {
+        const from = start ?? binding.start;
+        return jetstreamSource({ ...durable, ...source, epoch, ...(from && { start: from }), ...(ordered && { ordered }) });
+      }
       case 'core':
       case 'request': {
-        const dropped = metrics.dropped.labels({ binding: binding.name });
+        const { dropped } = metrics.binding(name);
         const make = source.kind === 'core' ? coreSource : requestSource;
-        return make({ nc, binding: binding.name, subjects: source.subjects, bridgeId, started, dropped: () => dropped.inc() });
+        // Whoever had it before counted for itself.
+        return make({ nc, binding: name, subjects: source.subjects, bridgeId, started: Date.now(), dropped: dropped.inc });
       }
       default:
         throw source satisfies never;
     }
   };
 
-  const dispatchers: Dispatcher[] = [];
-  for (const fn of manifest.functions) {
-    const dispatcher = createDispatcher({
-      fn,
+  const shares = manifest.functions.flatMap(sharesOf).map((share) =>
+    functionDuty({
+      share,
       invoker,
       publisher,
+      states,
+      sourceOf: (binding, state) => sourceOf(share.fn, binding, state),
+      announce: ({ name, description = '' }, endpoints) =>
+        microService({ nc, name, version: packageJson.version, description, endpoints, started }),
+      flush: () => nc.flush(),
       clock: systemClock,
       random: Math.random,
       writeMargin: WRITE_MARGIN_MS,
       metrics,
+      tracing,
       log,
-    });
-    const bindings = [alarmBinding(fn), ...fn.bindings];
-    const sources = await Promise.all(bindings.map((binding) => sourceOf(fn, binding)));
-    for (const [n, binding] of bindings.entries()) dispatcher.attach(binding, sources[n] as Source);
-    dispatchers.push(dispatcher);
-  }
-  const unwatch = await Promise.all(watched.map((stream) => watchUnrouted(stream, { nc, manager, publisher, metrics, log })));
+    }),
+  );
+  const unrouted = watched.map((stream) => unroutedDuty(stream, { nc, manager, publisher, metrics, log }));
+  states.watch((binding) => {
+    for (const share of shares) share.changed(binding);
+  });
+  const ownership = await startOwnership({ nc, bridgeId, duties: [...shares, ...unrouted], log });
+
+  const stopControl = answerControl({ nc, manager, manifest, states, owners: ownership.owners, log });
   answerUnknownRequests(nc, manifest);
-  const stopSchedules = startSchedules({ functions: manifest.functions, publisher, clock: systemClock, log });
+  const stopLag = watchLag({ manager, bindings: () => streamsOf(shares), metrics });
+  const silence = watchSilence(nc);
   await nc.flush();
 
+  const drainAll = async (): Promise<void> => {
+    stopControl();
+    stopLag();
+    states.close();
+    await ownership.leave();
+    silence.stop();
+    publisher.close();
+    await nc.flush();
+  };
+  const drain = (ms: number) => Promise.race([drainAll(), new Promise<void>((resolve) => setTimeout(resolve, ms).unref())]);
+
+  const refusal = shares.map((share) => share.refusal()).find((error) => error instanceof ConsumerError);
+  if (refusal) {
+    await drain(REFUSED_MS);
+    throw refusal;
+  }
+
+  return {
+    drain,
+    ready: () => {
+      const why = silence.why() ?? shares.map((share) => share.blocked()).find((sentence) => sentence !== undefined);
+      return why === undefined ? { ok: true } : { ok: false, why };
+    },
+    metrics: metrics.text,
+  };
+};
+
+/** The stream bindings that this bridge has now. */
+const streamsOf = (shares: readonly FunctionDuty[]): LagBinding[] =>
+  shares
+    .filter((share) => share.dispatcher())
+    .flatMap(({ share }) => share.bindings)
+    .flatMap(({ name, source }) => (source.kind === 'jetstream' ? [{ name, stream: source.stream, durable: durableName(name) }] : []));
+
+/** Asks NATS from time to time whether it is there. */
+const watchSilence = (nc: NatsConnection) => {
   let answeredAt = Date.now();
   const ask = async (): Promise<void> => {
     try {
@@ -125,32 +176,33 @@ export const startBridge = async ({
       // Silence is what is looked for.
     }
   };
-  const watching = setInterval(() => void ask(), WATCH_MS);
-  const drainAll = async (): Promise<void> => {
-    stopSchedules();
-    await Promise.all([...dispatchers.map((dispatcher) => dispatcher.drain()), ...unwatch.map((stop) => stop())]);
-    clearInterval(watching);
-    publisher.close();
-    await nc.flush();
-  };
-
+  const asking = setInterval(() => void ask(), WATCH_MS);
   return {
-    drain: (ms) => Promise.race([drainAll(), new Promise<void>((resolve) => setTimeout(resolve, ms).unref())]),
-    ready: () => {
-      if (nc.isClosed()) return { ok: false, why: 'the connection to NATS is closed' };
-      if (Date.now() - answeredAt > SILENT_MS) return { ok: false, why: `NATS has not answered for ${SILENT_MS / 1000} s` };
-      const why = dispatchers.map((dispatcher) => dispatcher.blocked()).find((sentence) => sentence !== undefined);
-      return why === undefined ? { ok: true } : { ok: false, why };
+    why: (): string | undefined => {
+      if (nc.isClosed()) return 'the connection to NATS is closed';
+      return Date.now() - answeredAt > SILENT_MS ? `NATS has not answered for ${SILENT_MS / 1000} s` : undefined;
     },
-    metrics: metrics.text,
+    stop: () => clearInterval(asking),
+  };
+};
+
+const unroutedDuty = (stream: string, options: UnroutedOptions): Duty => {
+  let stop: (() => Promise<void>) | undefined;
+  return {
+    name: `unrouted.${stream}`,
+    take: async () => {
+      stop = await watchUnrouted(stream, options);
+    },
+    handOver: async () => stop?.(),
   };
 };
 
 /** An operator who misspells a verb gets a sentence, not a timeout. */
 const answerUnknownRequests = (nc: NatsConnection, manifest: Manifest): void => {
-  const answered = manifest.functions.flatMap((fn) =>
-    fn.bindings.flatMap(({ source }) => (source.kind === 'request' ? source.subjects : [])),
-  );
+  const answered = [
+    ...CONTROL_SUBJECTS,
+    ...manifest.functions.flatMap((fn) => fn.bindings.flatMap(({ source }) => (source.kind === 'request' ? source.subjects : []))),
+  ];
   const verbs = answered.filter((subject) => subject.startsWith('control.')).join(', ') || 'none';
   nc.subscribe('control.>', {
     queue: 'bridge_unknown-requests',

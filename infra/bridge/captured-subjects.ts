@@ -7,9 +7,20 @@ import { matchesFilter } from '#shared/subjects.ts';
 const REFRESH_MS = 30_000;
 const MAX_REMEMBERED = 10_000;
 
+/** The stream that captures a subject. */
+export type Capture = {
+  stream: string;
+  /** It takes atomic batches (`allow_atomic`). */
+  atomic: boolean;
+  /** It is gone, or does not answer: whatever it would store waits until it is back. */
+  missing?: true;
+};
+
+type Row = { filter: string; capture: Capture };
+
 export type CapturedSubjects = {
-  /** After the first `refresh`. */
-  has(subject: string): boolean;
+  /** Undefined where no stream stores it. After the first `refresh`. */
+  by(subject: string): Capture | undefined;
   /** Reads the streams now. Rejects when they cannot be read; the table stays as it was. */
   refresh(): Promise<void>;
   /** Resolves when the table was read at least once. */
@@ -18,15 +29,23 @@ export type CapturedSubjects = {
 };
 
 export const capturedSubjects = ({ nc, clock }: { nc: NatsConnection; clock: Clock }): CapturedSubjects => {
-  let filters: string[] | undefined;
+  let table: Row[] | undefined;
   let loading: Promise<void> | undefined;
-  const remembered = new Map<string, boolean>();
+  const remembered = new Map<string, Capture | undefined>();
 
   const load = async () => {
     const manager = await jetstreamManager(nc, { checkAPI: false });
-    const found: string[] = [];
-    for await (const { config } of manager.streams.list()) if (!config.no_ack) found.push(...(config.subjects ?? []));
-    filters = found;
+    const found: Row[] = [];
+    const streams = new Set<string>();
+    for await (const { config } of manager.streams.list()) {
+      streams.add(config.name);
+      if (config.no_ack) continue;
+      const capture = { stream: config.name, atomic: config.allow_atomic === true };
+      for (const filter of config.subjects ?? []) found.push({ filter, capture });
+    }
+    // In a cluster the list leaves out a stream that has no leader.
+    const missing = (table ?? []).filter(({ capture }) => !streams.has(capture.stream));
+    table = [...found, ...missing.map(({ filter, capture }) => ({ filter, capture: { ...capture, missing: true as const } }))];
     remembered.clear();
   };
   const refresh = () => {
@@ -48,15 +67,14 @@ export const capturedSubjects = ({ nc, clock }: { nc: NatsConnection; clock: Clo
   return {
     refresh,
     ready: async () => {
-      if (!filters) await refresh();
+      if (!table) await refresh();
     },
-    has(subject) {
-      const known = remembered.get(subject);
-      if (known !== undefined) return known;
-      const captured = (filters ?? []).some((filter) => matchesFilter(filter, subject));
+    by(subject) {
+      if (remembered.has(subject)) return remembered.get(subject);
+      const capture = (table ?? []).find(({ filter }) => matchesFilter(filter, subject))?.capture;
       if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-      remembered.set(subject, captured);
-      return captured;
+      remembered.set(subject, capture);
+      return capture;
     },
     close: () => cancel(),
   };

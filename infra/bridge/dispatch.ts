@@ -3,8 +3,9 @@ import type { Clock } from '#shared/clock.ts';
 import type { Concurrency } from './concurrency.ts';
 import type { Attached, Held } from './held.ts';
 import type { FunctionEntry } from './manifest.ts';
-import type { BridgeMetrics } from './metrics.ts';
+import type { BridgeMetrics, FunctionMetrics } from './metrics.ts';
 import type { Invoker, Publisher } from './ports.ts';
+import type { Tracing } from './tracing.ts';
 
 export type DispatcherOptions = {
   fn: FunctionEntry;
@@ -16,10 +17,12 @@ export type DispatcherOptions = {
   /** No SDK call of a function outlives its deadline by more, ms. */
   writeMargin: number;
   metrics: BridgeMetrics;
+  tracing?: Tracing | undefined;
   log: (sentence: string) => void;
 };
 
-export type Dispatch = DispatcherOptions & {
+export type Dispatch = Omit<DispatcherOptions, 'metrics'> & {
+  metrics: FunctionMetrics;
   /** The function's bindings, its alarms among them. */
   attached: Attached[];
   concurrency: Concurrency;

@@ -42,8 +42,6 @@ export type Dispatcher = {
   blocked(): string | undefined;
   /** Invocations that may be in flight now: fewer than the lanes after a throttle. */
   concurrency(): number;
-  /** Messages that wait for a lane, and lanes at work. */
-  lanes(): { depth: number; busy: number };
 };
 
 const keyOf = ({ groupBy }: Binding, record: BatchRecord): string => {
@@ -57,16 +55,18 @@ const keyOf = ({ groupBy }: Binding, record: BatchRecord): string => {
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   const d: Dispatch = {
     ...options,
+    metrics: options.metrics.function(options.fn.name),
     attached: [],
     blocked: new Map(),
     concurrency: createConcurrency(options.fn.concurrency),
     tryAgain: (of, held, delayMs) => (of.binding.ordered && !of.closing ? park(of, held, delayMs) : nak(of, held, delayMs)),
   };
-  const { fn, clock, metrics, log } = d;
+  const { fn, clock, log } = d;
 
   const deliver = (to: Attached, delivery: Delivery): void => {
     const { record } = delivery;
     if (!fn.own && record.headers[PUBLISHED_BY]?.[0] === fn.name) {
+      to.metrics.filteredOut.inc();
       delivery.ack();
       return;
     }
@@ -74,11 +74,10 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     if (isDurable(to)) {
       tracked = track(to, delivery, clock.now());
       if (!tracked) {
-        metrics.redelivered.inc({ binding: to.name });
+        to.metrics.redelivered.inc();
         return;
       }
     }
-    metrics.received.inc({ binding: to.name });
     const key = keyOf(to.binding, record);
     const bytes = d.invoker.bytesOf?.(record) ?? delivery.bytes;
     const folded = to.folding.get(key);
@@ -130,6 +129,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     const left = takeBack(of);
     await lanes.idle(of);
     of.cancelKeepAlive?.();
+    of.unwatch?.();
     for (const held of [...left, ...takeBack(of)]) {
       held.delivery.respond?.({ error: { code: 'draining', message: 'this bridge is shutting down: ask again' } });
       nak(of, held, 0);
@@ -155,6 +155,12 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
 
   const lanes = createLanes<Attached, Held>({ count: fn.concurrency, clock, run });
 
+  const watched = [
+    d.metrics.laneDepth.watch(lanes.depth),
+    d.metrics.lanesBusy.watch(lanes.busy),
+    d.metrics.concurrencyLimit.watch(d.concurrency.limit),
+  ];
+
   const room = (of: Attached): number => {
     const bytes = d.attached.reduce((sum, other) => sum + other.heldBytes, 0);
     return bytes >= MAX_HELD_BYTES ? 0 : roomOf(of);
@@ -162,16 +168,17 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
 
   return {
     attach: (binding, source) => {
-      const to = newAttached(binding, source);
+      const to = newAttached(binding, source, options.metrics.binding(binding.name));
       d.attached.push(to);
       keepAlive(to, clock);
-      metrics.held.watch(binding.name, () => to.heldCount);
+      to.unwatch = to.metrics.held.watch(() => to.heldCount);
       const matches = binding.filter ? compileFilter(binding.filter) : () => true;
       source.start({
         deliver: (delivery) => {
+          to.metrics.polled.inc();
           if (matches(delivery.record)) return deliver(to, delivery);
           delivery.ack();
-          metrics.filtered.inc({ binding: binding.name });
+          to.metrics.filteredOut.inc();
         },
         room: () => room(to),
         roomed: () =>
@@ -186,9 +193,9 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     drain: async () => {
       await Promise.all([...d.attached].map(detach));
       await lanes.close();
+      for (const unwatch of watched) unwatch();
     },
     blocked: () => d.blocked.values().next().value,
     concurrency: d.concurrency.limit,
-    lanes: () => ({ depth: lanes.depth(), busy: lanes.busy() }),
   };
 };

@@ -3,6 +3,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { BatchRecord, Floor } from '#shared/contract.ts';
 import type { Queue, Queueable } from './lanes.ts';
 import type { Binding } from './manifest.ts';
+import type { BindingMetrics } from './metrics.ts';
 import type { Delivery, Source } from './ports.ts';
 
 /** The newest message of a binding may be so many sequences ahead of its oldest unsettled one (rule 8). */
@@ -29,6 +30,7 @@ export type Parked = { items: Held[]; until: number; cancel: () => void };
 export type Attached = Queue & {
   binding: Binding;
   source: Source;
+  metrics: BindingMetrics;
   floor: { consumer: string; value: Floor; readAt: number; reading: Promise<void> | undefined };
   /** By record id, oldest first. */
   unsettled: Map<string, Tracked>;
@@ -44,13 +46,15 @@ export type Attached = Queue & {
   /** It takes nothing more: what is tried again is for whoever comes next. */
   closing: boolean;
   cancelKeepAlive: (() => void) | undefined;
+  unwatch: (() => void) | undefined;
 };
 
-export const newAttached = (binding: Binding, source: Source): Attached => ({
+export const newAttached = (binding: Binding, source: Source, metrics: BindingMetrics): Attached => ({
   name: binding.name,
   batching: { size: binding.batchSize, window: binding.batchWindow, bytes: MAX_BATCH_BYTES },
   binding,
   source,
+  metrics,
   floor: { consumer: source.consumer, value: NO_FLOOR, readAt: -Infinity, reading: undefined },
   unsettled: new Map(),
   newest: { sequence: 0, timestamp: '' },
@@ -61,6 +65,7 @@ export const newAttached = (binding: Binding, source: Source): Attached => ({
   wake: undefined,
   closing: false,
   cancelKeepAlive: undefined,
+  unwatch: undefined,
 });
 
 /** Whether what is not acknowledged is delivered again. */
@@ -120,8 +125,9 @@ const release = (from: Attached, held: Held, settled: boolean): void => {
   from.wake?.();
 };
 
-export const ack = (from: Attached, held: Held): void => {
+export const ack = (from: Attached, held: Held, now: number): void => {
   held.delivery.ack();
+  from.metrics.latencySeconds.observe((now - Date.parse(held.delivery.record.timestamp)) / 1000);
   release(from, held, true);
 };
 

@@ -7,17 +7,35 @@ import { InvokeError } from './ports.ts';
 
 const FLOOR_AGE_MS = 1000;
 
+/** An answer, and when the function was called and had answered, epoch ms. */
+export type Invoked<T> = { answer: T; started: number; ended: number };
+
 /** Rejects with an InvokeError. After a timeout only once nothing of the invocation can land any more (rule 2). */
-export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], settle: boolean): Promise<Answer> => {
-  const { fn, clock, writeMargin, metrics } = d;
+export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], settle: boolean): Promise<Invoked<Answer>> => {
+  const { fn, clock, writeMargin } = d;
   // An alarm may be the sweep's, which asks what the other consumers have settled.
   const asked = of.binding.alarms ? d.attached : [of];
   await Promise.all(asked.map((one) => clock.now() - one.floor.readAt > FLOOR_AGE_MS && refreshFloor(one, clock)));
-  const permit = await d.concurrency.enter();
-  const deadline = Math.min(clock.now() + fn.timeout, patience(batch));
+  let over = 0;
+  try {
+    return await call(d, of, batch, async () => {
+      const event = eventOf(d, of, batch, settle);
+      over = Date.parse(event.deadline) + writeMargin;
+      return checkAnswer(fn.name, await withTimeout(d, d.invoker.invoke(fn.name, event), over), event);
+    });
+  } catch (error) {
+    if ((error as InvokeError).kind === 'timeout') await sleep(clock, Math.max(0, over - clock.now()));
+    throw error;
+  }
+};
+
+/** What the function is called with, from now until its deadline. */
+export const eventOf = (d: Dispatch, of: Attached, batch: readonly Held[], settle: boolean): Batch => {
+  const { fn, clock, writeMargin } = d;
+  const deadline = Math.min(clock.now() + fn.timeout, settle ? Infinity : patience(batch));
   extend(of, batch, deadline + writeMargin, clock);
   const { consumer } = batch[0] as Held;
-  const event: Batch = {
+  return {
     eventSource: of.source.eventSource,
     binding: of.name,
     consumer,
@@ -28,27 +46,41 @@ export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], 
     ...(of.binding.ordered && { ordered: true as const }),
     Records: batch.map(({ delivery }) => delivery.record),
   };
+};
+
+/** A call of the function, in its turn and counted. Rejects with an InvokeError. */
+export const call = async <T>(d: Dispatch, of: Attached, batch: readonly Held[], answered: () => Promise<T>): Promise<Invoked<T>> => {
+  const { fn, clock, metrics, tracing } = d;
+  const permit = await d.concurrency.enter();
   const started = clock.now();
-  const raw = await withTimeout(d, d.invoker.invoke(fn.name, event), deadline + writeMargin).catch(async (error: unknown) => {
-    permit.end(isOverload(error) ? 'refused' : 'answered');
-    if (error instanceof InvokeError && error.kind === 'timeout') await sleep(clock, Math.max(0, deadline + writeMargin - clock.now()));
+  metrics.invocations.inc();
+  of.metrics.invoked.inc(batch.length);
+  of.metrics.batchSize.observe(batch.length);
+  try {
+    const answer = await answered();
+    permit.end('answered');
+    return { answer, started, ended: clock.now() };
+  } catch (cause) {
+    const error = cause instanceof InvokeError ? cause : new InvokeError('function_error', String(cause), { cause });
+    const { kind, message } = error;
+    permit.end(kind === 'timeout' || isExcused(error) ? 'refused' : 'answered');
+    metrics.invocationErrors.inc(kind);
+    of.metrics.failedInvoke.inc(kind, batch.length);
+    const ended = clock.now();
+    tracing?.invoked({ function: fn.name, binding: of.name, batch, started, ended, settled: ended, error: { kind, message } });
     throw error;
-  });
-  permit.end('answered');
-  metrics.invocations.inc({ function: fn.name });
-  metrics.invocationSeconds.observe({ function: fn.name }, (clock.now() - started) / 1000);
-  metrics.batchSize.observe({ function: fn.name }, batch.length);
-  return checkAnswer(fn.name, raw, event);
+  } finally {
+    metrics.invocationSeconds.observe((clock.now() - started) / 1000);
+  }
 };
 
 /** A throttle or an unreachable API is nobody's failure: the batch is held and invoked again. */
-export const invokePatiently = async (d: Dispatch, of: Attached, batch: readonly Held[]): Promise<Answer> => {
+export const invokePatiently = async (d: Dispatch, of: Attached, batch: readonly Held[]): Promise<Invoked<Answer>> => {
   for (let n = 0; ; n++) {
     try {
       return await invoke(d, of, batch, false);
     } catch (error) {
-      d.metrics.invocationErrors.inc({ function: d.fn.name, kind: error instanceof InvokeError ? error.kind : 'function_error' });
-      if (!isExcused(error) || of.closing) throw error;
+      if (!isExcused(error) || of.closing || patience(batch) <= d.clock.now()) throw error;
       if (n === 0) d.log(`${of.name}: held back and tried again: ${(error as Error).message}`);
       await sleep(d.clock, backoff(d, HOLD_MS, n));
     }
@@ -57,9 +89,6 @@ export const invokePatiently = async (d: Dispatch, of: Attached, batch: readonly
 
 export const isExcused = (error: unknown): boolean =>
   error instanceof InvokeError && (error.kind === 'throttled' || error.kind === 'unreachable');
-
-/** What asks for fewer at once. */
-const isOverload = (error: unknown): boolean => isExcused(error) || (error instanceof InvokeError && error.kind === 'timeout');
 
 /** Epoch ms until which somebody waits for the answer to one of these. */
 const patience = (batch: readonly Held[]): number => Math.max(...batch.map(({ delivery }) => delivery.deadline ?? Infinity));

@@ -1,10 +1,13 @@
 /**
  * Publishes what functions answered. Where a stream captures the subject: with a message id, until the stream has
- * acknowledged it, one by one (`store` is where an atomic batch would go out). Elsewhere: plainly, with one flush a call.
+ * acknowledged it, in atomic batches where the stream takes them and one by one elsewhere. Where none does: plainly, with one
+ * flush a call. The order of a call is kept within a stream, and among what no stream captures.
  */
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { capturedSubjects } from './captured-subjects.ts';
+import type { Headers } from '#shared/contract.ts';
+import { atomicBatches, type Waiting } from './atomic-batch.ts';
+import { type Capture, capturedSubjects } from './captured-subjects.ts';
 import { type Outgoing, PublishError, type Publisher } from './ports.ts';
 import { readPubAck, refusal } from './pub-ack.ts';
 import { natsHeaders } from './record.ts';
@@ -19,6 +22,10 @@ export type NatsPublisher = Publisher & {
 
 const SUBJECT = /^[^\s.*>]+(\.[^\s.*>]+)*$/;
 
+/** What came in a batch says so in its headers; a function that hands them on does not publish into that batch. */
+const withoutBatch = (headers: Headers = {}): Headers =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('Nats-Batch-')));
+
 export const natsPublisher = ({ nc, clock = systemClock }: { nc: NatsConnection; clock?: Clock }): NatsPublisher => {
   const inFlight = requests({ nc, clock });
   const captured = capturedSubjects({ nc, clock });
@@ -26,23 +33,28 @@ export const natsPublisher = ({ nc, clock = systemClock }: { nc: NatsConnection;
 
   const encode = ({ subject, headers }: Outgoing, extra?: Record<string, string[]>): MsgHdrs | undefined => {
     try {
-      return headers || extra ? natsHeaders({ ...headers, ...extra }) : undefined;
+      return headers || extra ? natsHeaders({ ...withoutBatch(headers), ...extra }) : undefined;
     } catch (error) {
       throw new PublishError(`${subject}: ${(error as Error).message}`, false);
     }
   };
 
-  const store = (message: Outgoing, end: (failure?: PublishError) => void) => {
-    const { subject, data, reply, messageId } = message;
-    if (reply)
-      throw new PublishError(`${subject}: a stream stores this subject, so a request cannot be sent there; remove \`reply\``, false);
-    inFlight.send(subject, data, encode(message, { 'Nats-Msg-Id': [messageId] }), (failure, answer) => {
+  const store = (message: Outgoing, end: Waiting['end']) => {
+    const { subject, data, messageId } = message;
+    let headers: MsgHdrs | undefined;
+    try {
+      headers = encode(message, { 'Nats-Msg-Id': [messageId] });
+    } catch (error) {
+      return end(error as PublishError);
+    }
+    inFlight.send(subject, data, headers, (failure, answer) => {
       const ack = answer && readPubAck(answer);
       if (answer && !ack) return false;
       end(failure ?? (ack && 'error' in ack ? refusal(subject, ack.error) : undefined));
       return true;
     });
   };
+  const batches = atomicBatches({ nc, clock, inFlight, encode, store, onDisabled: () => void captured.refresh().catch(() => {}) });
 
   const send = (message: Outgoing) => {
     const headers = encode(message);
@@ -53,7 +65,22 @@ export const natsPublisher = ({ nc, clock = systemClock }: { nc: NatsConnection;
     }
   };
 
-  /** Everything goes out before anything is awaited. A failure that no retry can mend is the one that is told. */
+  /** The stream that stores it, if one does. */
+  const destination = ({ subject, reply }: Outgoing): Capture | undefined => {
+    if (!SUBJECT.test(subject))
+      throw new PublishError(`${JSON.stringify(subject)} is no subject to publish to: it has an empty token, a space or a wildcard`, false);
+    const capture = captured.by(subject);
+    if (capture?.missing)
+      throw new PublishError(
+        `${subject}: the stream ${capture.stream}, which stores this subject, is gone or has no leader; create it again, or restart the bridge if nothing is to store it`,
+        true,
+      );
+    if (capture && reply)
+      throw new PublishError(`${subject}: a stream stores this subject, so a request cannot be sent there; remove \`reply\``, false);
+    return capture;
+  };
+
+  /** Nothing is awaited between two messages, but a batch waits for the one before it. A failure that no retry can mend is the one that is told. */
   const publishAll = (messages: readonly Outgoing[]) =>
     new Promise<void>((resolve, reject) => {
       let open = 1;
@@ -66,25 +93,26 @@ export const natsPublisher = ({ nc, clock = systemClock }: { nc: NatsConnection;
         if (told) reject(told);
         else resolve();
       };
+      const forBatches = new Map<string, Waiting[]>();
       for (const message of messages) {
         open += 1;
         try {
-          if (!SUBJECT.test(message.subject))
-            throw new PublishError(
-              `${JSON.stringify(message.subject)} is no subject to publish to: it has an empty token, a space or a wildcard`,
-              false,
-            );
-          if (captured.has(message.subject)) {
-            store(message, end);
-            continue;
+          const capture = destination(message);
+          if (capture?.atomic) {
+            const group = forBatches.get(capture.stream) ?? [];
+            forBatches.set(capture.stream, group);
+            group.push({ message, end });
+          } else if (capture) store(message, end);
+          else {
+            send(message);
+            plain = true;
+            end();
           }
-          send(message);
-          plain = true;
-          end();
         } catch (error) {
           end(error as PublishError);
         }
       }
+      for (const [stream, group] of forBatches) batches.add(stream, group);
       if (plain) inFlight.flush().then(() => end(), end);
       else end();
     });

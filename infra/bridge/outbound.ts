@@ -30,7 +30,7 @@ const toOutgoing = ({ fn }: Dispatch, batch: readonly Held[], outputs: Answer['p
       data: output.encoding === 'base64' ? Buffer.from(output.data, 'base64') : output.data,
       headers: { ...output.headers, [PUBLISHED_BY]: [fn.name] },
       messageId: `${fn.name}.${output.epoch ?? epoch}:${output.cause}:${index}`,
-      ...(!first.has(output.cause) && { again: true as const }),
+      ...((!first.has(output.cause) || output.epoch) && { again: true as const }),
       ...(output.reply && { reply: output.reply }),
     };
   });
@@ -66,7 +66,7 @@ export const publishAnswer = async (
     const reason = { code: 'publish_failed', message: error.message };
     verdicts.set(cause, { itemIdentifier: cause, deadLetter: true, reason });
   }
-  metrics.published.inc({ function: fn.name }, outgoing.length);
+  metrics.published.inc(outgoing.length);
   for (const reply of answer.replies ?? []) {
     if (verdicts.has(reply.itemIdentifier)) continue;
     const held = batch.find(({ delivery }) => delivery.record.id === reply.itemIdentifier);
@@ -124,7 +124,7 @@ const holdUntil = async (d: Dispatch, attempt: () => Promise<void>, of: Attached
         await attempt();
         return true;
       } catch (error) {
-        metrics.publishErrors.inc({ function: fn.name });
+        metrics.publishErrors.inc();
         if (error instanceof PublishError && !error.retryable) throw error;
         const why = `${fn.name} cannot publish: ${error instanceof PublishError ? error.message : String(error)}`;
         if (!d.blocked.values().some((sentence) => sentence === why)) log(why);

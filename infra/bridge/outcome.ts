@@ -4,9 +4,10 @@ import type { Answer, ErrorBody, ItemFailure } from '#shared/contract.ts';
 import { deadLetter } from './dead-letter.ts';
 import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
 import { type Attached, ack, giveBack, type Held, isDurable, type Tracked } from './held.ts';
-import { invoke, invokePatiently, isExcused } from './invocation.ts';
+import { type Invoked, invoke, invokePatiently, isExcused } from './invocation.ts';
 import { publishAnswer, publishHeld } from './outbound.ts';
 import { InvokeError } from './ports.ts';
+import { runStreamed } from './streamed-reply.ts';
 
 /** It was delivered so often without a failure seen that it must be what kills whatever touches it. */
 const isExhausted = (of: Attached, { delivery }: Held): boolean =>
@@ -14,6 +15,7 @@ const isExhausted = (of: Attached, { delivery }: Held): boolean =>
 
 /** Settles every record of the batch, or gives it back. */
 export const runBatch = async (d: Dispatch, of: Attached, whole: Held[]): Promise<void> => {
+  if (of.binding.streamed) return runStreamed(d, of, whole);
   // Rule 9: the first half of a batch may have left one of a key behind.
   const batch = of.binding.ordered ? whole.filter((held) => !of.parked.has(held.key)) : whole;
   if (batch.length < whole.length) for (const held of whole) if (of.parked.has(held.key)) d.tryAgain(of, held, 0);
@@ -24,20 +26,25 @@ export const runBatch = async (d: Dispatch, of: Attached, whole: Held[]): Promis
       code: 'exhausted',
       message: `it was delivered ${first.delivery.record.deliveries} times and never answered`,
     });
-  let answer: Answer;
+  let invoked: Invoked<Answer>;
   try {
-    answer = await invokePatiently(d, of, batch);
+    invoked = await invokePatiently(d, of, batch);
   } catch (error) {
     if (of.closing && isExcused(error)) return giveBack(of, batch);
     return batchFailed(d, of, batch, error as InvokeError);
   }
+  const { answer, started, ended } = invoked;
   const verdicts = await publishAnswer(d, of, batch, answer);
   if (!verdicts) return giveBack(of, batch);
+  const now = d.clock.now();
+  const { publish } = answer;
+  d.tracing?.invoked({ function: d.fn.name, binding: of.name, batch, started, ended, settled: now, publish, failures: verdicts });
+  for (const { reason } of verdicts.values()) of.metrics.failedInvoke.inc(reason?.code ?? FAILED.code);
   const failed: [Held, ItemFailure][] = [];
   for (const held of batch) {
     const failure = verdicts.get(held.delivery.record.id);
     if (failure) failed.push([held, failure]);
-    else ack(of, held);
+    else ack(of, held, now);
   }
   if (failed.length > 0 && !isDurable(of)) leave(d, of, failed);
   else
@@ -75,16 +82,13 @@ const batchFailed = async (d: Dispatch, of: Attached, batch: Held[], error: Invo
   await recordFailed(d, of, held, failureOf(held));
 };
 
-const reasonOf = (d: Dispatch, of: Attached, failure: ItemFailure): ErrorBody => {
-  const reason = failure.reason ?? { code: 'failed', message: `${d.fn.name} could not process it` };
-  d.metrics.failed.inc({ binding: of.name, code: reason.code });
-  return reason;
-};
+/** Where the function gave no reason. */
+const FAILED: ErrorBody = { code: 'failed', message: 'the function could not process it' };
 
 const recordFailed = async (d: Dispatch, of: Attached, held: Held, failure: ItemFailure): Promise<void> => {
   const { delivery } = held;
   const tracked = held.tracked as Tracked;
-  const reason = reasonOf(d, of, failure);
+  const reason = failure.reason ?? FAILED;
   tracked.failures++;
   tracked.unknown ||= mayHaveActed(failure);
   const { attempts, backoff: delays, maxAge } = of.binding.retry;
@@ -111,7 +115,7 @@ const settle = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody):
   const { id } = held.delivery.record;
   let answer: Answer;
   try {
-    answer = await invoke(d, of, [held], true);
+    ({ answer } = await invoke(d, of, [held], true));
   } catch (error) {
     d.log(`${of.name}: ${held.delivery.record.subject} could not be settled: ${String(error)}`);
     return d.tryAgain(of, held, backoff(d, of.binding.retry.backoff, held.tracked?.failures ?? 0));
@@ -121,7 +125,7 @@ const settle = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody):
   const verdicts = await publishAnswer(d, of, [held], answer);
   if (!verdicts) return giveBack(of, [held]);
   if (verdicts.has(id)) return bury(d, of, held, reason);
-  ack(of, held);
+  ack(of, held, d.clock.now());
 };
 
 /** What the function refuses it has not applied: a write that failed, or whose answer was lost, may land. */
@@ -131,7 +135,7 @@ const mayHaveActed = (failure: ItemFailure): boolean => !failure.deadLetter;
 const leave = (d: Dispatch, of: Attached, failed: [Held, ItemFailure][]): void => {
   unstoredFailed(d, of, failed).catch((error) => {
     d.log(`${of.name}: ${failed.length} messages are given up on: ${String(error)}`);
-    for (const [held] of failed) if (!held.released) ack(of, held);
+    for (const [held] of failed) if (!held.released) ack(of, held, d.clock.now());
   });
 };
 
@@ -140,14 +144,14 @@ const leave = (d: Dispatch, of: Attached, failed: [Held, ItemFailure][]): void =
  * can land any more.
  */
 const unstoredFailed = async (d: Dispatch, of: Attached, failed: [Held, ItemFailure][]): Promise<void> => {
-  const reasons = new Map(failed.map(([held, failure]) => [held, reasonOf(d, of, failure)]));
+  const reasons = new Map(failed.map(([held, failure]) => [held, failure.reason ?? FAILED]));
   for (const [{ delivery }, reason] of reasons) delivery.respond?.({ error: reason });
   const batch = failed.filter(([, failure]) => mayHaveActed(failure)).map(([held]) => held);
   if (batch.length > 0) await sleep(d.clock, d.fn.timeout + d.writeMargin);
   for (let n = 0; batch.length > 0 && n < of.binding.retry.attempts && !of.closing; n++) {
     if (n > 0) await sleep(d.clock, backoff(d, HOLD_MS, n));
     try {
-      const answer = await invoke(d, of, batch, true);
+      const { answer } = await invoke(d, of, batch, true);
       await publishAnswer(d, of, batch, answer);
       if (answer.batchItemFailures.length === 0) break;
     } catch (error) {
@@ -157,7 +161,10 @@ const unstoredFailed = async (d: Dispatch, of: Attached, failed: [Held, ItemFail
   for (const [held, failure] of failed) {
     // A requester was told; of the rest, what can never be read is kept for people.
     if (failure.deadLetter && !held.delivery.respond) await bury(d, of, held, reasons.get(held) as ErrorBody);
-    else ack(of, held);
+    else {
+      if (!held.delivery.respond) of.metrics.dropped.inc('failed');
+      ack(of, held, d.clock.now());
+    }
   }
 };
 
@@ -180,7 +187,7 @@ const bury = async (d: Dispatch, of: Attached, held: Held, reason: ErrorBody): P
     return d.tryAgain(of, held, 60_000);
   }
   if (!(await publishHeld(d, deadLetter(facts, d.publisher.maxBytes()), of, [held]))) return giveBack(of, [held]);
-  d.metrics.deadLettered.inc({ binding: of.name, code: reason.code });
+  of.metrics.onFailureDestinationDelivered.inc(reason.code);
   d.log(`${of.name}: ${record.subject} is a dead letter: ${reason.message}`);
-  ack(of, held);
+  ack(of, held, d.clock.now());
 };

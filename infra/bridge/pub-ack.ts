@@ -2,7 +2,8 @@
 import type { Msg } from '@nats-io/transport-node';
 import { PublishError } from './ports.ts';
 
-export type PubAck = { stream: string; seq: number };
+/** `batch` is the id of the atomic batch that was stored, `seq` its last message's. */
+export type PubAck = { stream: string; seq: number; batch?: string };
 type ApiError = { code: number; err_code: number; description: string };
 
 /** Undefined where it is not a stream's answer but that of somebody who replied to the message. */

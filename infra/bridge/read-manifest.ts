@@ -24,18 +24,13 @@ const pattern = z.record(z.string(), z.unknown()).check((context) => {
 
 const word = z.string().regex(/^[a-z][a-z0-9-]*$/, 'a name has lower case letters, digits and -');
 
-/** YAML reads an unquoted time as text and a sequence as a number. */
 const start = z.union(
   [
     z.literal(['all', 'new']),
-    z
-      .number()
-      .int()
-      .min(1)
-      .transform((sequence) => ({ sequence })),
-    z.iso.datetime({ offset: true }).transform((time) => ({ time })),
+    z.strictObject({ time: z.iso.datetime({ offset: true }) }),
+    z.strictObject({ sequence: z.number().int().min(1) }),
   ],
-  'is all, new, an ISO time such as 2026-01-31T12:00:00Z, or the number of a sequence',
+  'is all, new, { time: <ISO time, such as 2026-01-31T12:00:00Z> } or { sequence: <number> }',
 );
 
 /** One `nats` event. Exactly one of `stream`, `core`, `request` and `schedule` says where its messages come from. */
@@ -100,6 +95,7 @@ const serverlessSchema = z.looseObject({
     z.looseObject({
       handler: z.string().regex(/^[\w./-]+\.\w+$/, 'is not <path of a module>.<name of its export>'),
       name: z.string().optional(),
+      description: z.string().optional(),
       timeout: seconds.optional(),
       environment,
       events: z.array(z.looseObject({ nats: natsEventSchema.optional() })).default([]),
@@ -173,6 +169,7 @@ export const parseManifest = (text: string, path: string): Manifest => {
     return {
       name,
       handler: { module: resolve(dirname(path), `${fn.handler.slice(0, dot)}.ts`), export: fn.handler.slice(dot + 1) },
+      ...(fn.description && { description: fn.description }),
       ...(target && { target }),
       timeout: (fn.timeout ?? provider.timeout) * 1000,
       concurrency: Math.max(1, ...events.map((event) => event.concurrency)),

@@ -117,6 +117,8 @@ export const requests = ({ nc, clock, timeout = 5000 }: { nc: NatsConnection; cl
     close() {
       subscription.unsubscribe();
       cancelSweep?.();
+      // What a failure sends next fails at once.
+      connected = false;
       for (const [token, entry] of pending) fail(token, entry, 'the bridge stops');
     },
   };
