@@ -53,20 +53,33 @@ describe('publishing to a stream', () => {
     expect({ count: await stored('events.order'), last: last?.string() }).toEqual({ count: 5000, last: '4999' });
   });
 
-  it('knows a stream that was created later, and one that is gone', async () => {
+  it('knows a stream that was created later', async () => {
     const publisher = setup();
     await publisher.publish([outgoing('later.a')]);
     await server.manager.streams.add({ name: 'LATER', subjects: ['later.>'] });
     await publisher.refresh();
     await publisher.publish([outgoing('later.a')]);
     expect((await server.manager.streams.info('LATER')).state.messages).toBe(1);
-    await server.manager.streams.delete('LATER');
-    const gone = outgoing('later.a');
-    expect(await failure(publisher.publish([gone]))).toMatchObject({
+  });
+
+  it('is held back while its stream is missing, and stored when the stream is back', async () => {
+    await server.manager.streams.add({ name: 'MOVED', subjects: ['moved.>'] });
+    const publisher = setup();
+    const message = outgoing('moved.a');
+    await publisher.refresh();
+    await server.manager.streams.delete('MOVED');
+    expect(await failure(publisher.publish([message]))).toMatchObject({
       retryable: true,
-      message: expect.stringContaining('later.a: nothing answers there'),
+      message: expect.stringContaining('moved.a: nothing answers there'),
     });
-    await vi.waitFor(() => publisher.publish([gone]));
+    await publisher.refresh();
+    expect(await failure(publisher.publish([message]))).toMatchObject({
+      retryable: true,
+      message: expect.stringContaining('moved.a: the stream MOVED, which stores this subject, is gone'),
+    });
+    await server.manager.streams.add({ name: 'MOVED', subjects: ['moved.>'] });
+    await vi.waitFor(() => publisher.publish([message]));
+    expect((await server.manager.streams.info('MOVED')).state.messages).toBe(1);
   });
 
   it('waits for the answer of the stream when somebody else answers first', async () => {

@@ -29,7 +29,7 @@ describe('the lock of a data folder', () => {
     expect(isHeld(children)).toBe(true);
     const second = lockFolder(folder, log);
     await program.stop();
-    expect(isHeld(children)).toBe(false);
+    await expect.poll(() => isHeld(children)).toBe(false);
     (await second).release();
   });
 });
