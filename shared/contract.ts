@@ -4,8 +4,11 @@
  */
 import * as z from 'zod';
 
-/** A consumer's ack floor: every record at or below `sequence` and not younger than `asOf` (ISO time of the server) is settled. */
-export type Floor = { sequence: number; asOf: string };
+/**
+ * A consumer's ack floor: every record from `from` (where the consumer began; absent: 1) to `sequence` and not younger than
+ * `asOf` (ISO time of the server) is settled.
+ */
+export type Floor = { sequence: number; asOf: string; from?: number };
 
 export type Headers = Record<string, string[]>;
 

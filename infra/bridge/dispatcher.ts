@@ -59,7 +59,11 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     attached: [],
     blocked: new Map(),
     concurrency: createConcurrency(options.fn.concurrency),
-    tryAgain: (of, held, delayMs) => (of.binding.ordered && !of.closing ? park(of, held, delayMs) : nak(of, held, delayMs)),
+    tryAgain: (of, held, delayMs) => {
+      if (!of.binding.ordered) nak(of, held, delayMs);
+      else if (of.closing) nak(of, held, 0);
+      else park(of, held, delayMs);
+    },
   };
   const { fn, clock, log } = d;
 

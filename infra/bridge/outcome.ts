@@ -75,6 +75,8 @@ const batchFailed = async (d: Dispatch, of: Attached, batch: Held[], error: Invo
   if (batch.length > 1) {
     const half = Math.ceil(batch.length / 2);
     await runBatch(d, of, batch.slice(0, half));
+    // Rule 9: what failed in the first half has been given back, and is to come first.
+    if (of.binding.ordered && of.closing) return giveBack(of, batch.slice(half));
     await runBatch(d, of, batch.slice(half));
     return;
   }

@@ -9,7 +9,7 @@ import type { BatchRecord, Floor } from '#shared/contract.ts';
 export type Position = { sequence: number; timestamp: number };
 
 export type Applied = {
-  floor: { sequence: number; asOf: number };
+  floor: { sequence: number; asOf: number; from?: number };
   /** `[sequence, timestamp]`, and a third 1 for a tombstone, of what lies above the floor and is settled here. */
   above: ([number, number] | [number, number, 1])[];
 };
@@ -17,9 +17,12 @@ export type Applied = {
 /** From the record's id, which ends with its timestamp. */
 export const positionOf = ({ id, sequence }: BatchRecord): Position => ({ sequence, timestamp: Number(id.slice(id.lastIndexOf(':') + 1)) });
 
-export const parseFloor = (floor: Floor): Applied['floor'] => ({ sequence: floor.sequence, asOf: Date.parse(floor.asOf) });
+export const parseFloor = ({ asOf, ...floor }: Floor): Applied['floor'] => ({ ...floor, asOf: Date.parse(asOf) });
 
-export const isPassed = (floor: Applied['floor'], at: Position): boolean => at.sequence <= floor.sequence && at.timestamp <= floor.asOf;
+export const isPassed = (floor: Applied['floor'], at: Position): boolean =>
+  at.sequence <= floor.sequence && at.timestamp <= floor.asOf && at.sequence >= firstOf(floor);
+
+const firstOf = ({ from = 1 }: Applied['floor']): number => from;
 
 export const find = (applied: Applied, at: Position): 'applied' | 'tombstone' | 'unknown' => {
   for (const [sequence, timestamp, tombstone] of applied.above)
@@ -31,14 +34,34 @@ export const find = (applied: Applied, at: Position): 'applied' | 'tombstone' | 
 export const highest = ({ floor, above }: Applied): number => above.reduce((max, [sequence]) => Math.max(max, sequence), floor.sequence);
 
 /**
- * Moves the floor and forgets what it passes. A floor that is not ahead in both sequence and time is left alone: the
- * stored one covers records that the other does not.
+ * Moves the floor and forgets what it passes. A floor that is not ahead in both sequence and time, or that begins beyond the
+ * stored one, is left alone: the stored one covers records that the other does not.
  */
 export const raiseFloor = (applied: Applied, floor: Applied['floor']): Applied => {
-  const ahead = floor.sequence >= applied.floor.sequence && floor.asOf >= applied.floor.asOf;
+  const ahead = floor.sequence >= applied.floor.sequence && floor.asOf >= applied.floor.asOf && !isGap(applied.floor, floor);
   if (!ahead) return applied;
-  return { floor, above: applied.above.filter(([sequence, timestamp]) => !isPassed(floor, { sequence, timestamp })) };
+  return {
+    floor: joinFloors(applied.floor, floor),
+    above: applied.above.filter(([sequence, timestamp]) => !isPassed(floor, { sequence, timestamp })),
+  };
 };
+
+/** Whether there are records between what two floors cover. */
+const isGap = (earlier: Applied['floor'], later: Applied['floor']): boolean =>
+  earlier.sequence >= firstOf(earlier) && earlier.sequence + 1 < firstOf(later);
+
+/** The later floor, from where the earlier one begins if there is no gap. */
+export const joinFloors = (earlier: Applied['floor'], later: Applied['floor']): Applied['floor'] => {
+  if (firstOf(earlier) >= firstOf(later) || earlier.sequence + 1 < firstOf(later)) return later;
+  const { from: _, ...floor } = later;
+  return earlier.from === undefined ? floor : { ...floor, from: earlier.from };
+};
+
+/** Whether a newer epoch's floor says all that is known of an older epoch. What a reset skipped lies between them, and is not said. */
+export const isCovered = ({ floor: older, above }: Applied, newer: Applied['floor']): boolean =>
+  !isGap(older, newer) &&
+  (older.sequence < firstOf(older) || (older.sequence <= newer.sequence && older.asOf <= newer.asOf)) &&
+  above.every(([sequence, timestamp]) => isPassed(newer, { sequence, timestamp }));
 
 /** In place: a batch may record thousands. */
 export const record = (applied: Applied, at: Position, tombstone: boolean): void => {

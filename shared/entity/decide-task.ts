@@ -1,12 +1,12 @@
 /** One record, decided on what the round has loaded: rules 1, 2, 4 and 7 of the protocol. Waits for nothing. */
 import { isDeepStrictEqual } from 'node:util';
-import { find, isPassed } from './applied.ts';
+import { type Applied, find, isPassed, type Position } from './applied.ts';
 import type { Alarm, Child, Decision } from './entity.ts';
 import { type EntityKey, idOf, keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
 import { alsoKeys, storedOutputs } from './load.ts';
 import { makeEntry, tokenOf, toOwed } from './outbox.ts';
-import { type Outcome, type Run, retryLater, sentence, type Task, tentatively } from './run.ts';
+import { failTask, type Outcome, type Run, retryLater, sentence, type Task, tentatively } from './run.ts';
 import { join, markApplied, type Working } from './working.ts';
 
 /** DynamoDB takes 100 items in a transaction. */
@@ -22,7 +22,8 @@ export const decideTask = (run: Run, task: Task): Set<Working[]> | undefined => 
   if (!working) {
     const error = run.unreadable.get(task.key);
     // Nothing can act on such a state, so a settle has nothing to bar.
-    run.outcomes.set(task.id, run.batch.settle ? { result: 'tombstoned' } : retryLater('state_unreadable', sentence(error), error));
+    if (run.batch.settle) run.outcomes.set(task.id, { result: 'tombstoned' });
+    else failTask(run, task, retryLater('state_unreadable', sentence(error), error));
     return;
   }
   try {
@@ -32,22 +33,36 @@ export const decideTask = (run: Run, task: Task): Set<Working[]> | undefined => 
     else return decide(run, working, task);
   } catch (error) {
     // The state is as it was: nothing of this decision was taken over.
-    run.outcomes.set(task.id, retryLater('decide_failed', `${task.key}: ${sentence(error)}`, error));
+    failTask(run, task, retryLater('decide_failed', `${task.key}: ${sentence(error)}`, error));
   }
 };
 
 /** Rules 1 and 2: what was decided before is not decided again. */
 const knownOutcome = (run: Run, working: Working, task: Task): Outcome | undefined => {
   // Nobody delivers a core record again, so there is nothing to bar.
-  if (!run.durable) return run.batch.settle ? { result: 'done', publish: storedOutputs(working, task) } : undefined;
+  if (!run.durable) return run.batch.settle ? { result: 'done', publish: storedOutputs(run, working, task) } : undefined;
   if (isPassed(run.floor, task.at)) return { result: 'done', publish: [] };
-  const applied = working.applied[run.batch.consumer];
-  if (!applied || task.at.sequence > working.highest) return undefined;
-  if (isPassed(applied.floor, task.at)) return { result: 'done', publish: [] };
-  const standing = find(applied, task.at);
-  if (standing === 'unknown') return undefined;
-  return standing === 'tombstone' ? { result: 'tombstoned' } : { result: 'done', publish: storedOutputs(working, task) };
+  const own = working.applied[run.batch.consumer];
+  let standing: Standing = own && task.at.sequence <= working.highest ? standingIn(own, task.at) : 'unknown';
+  // Bridge rule 10.
+  for (const other of working.otherEpochs) if (standing === 'unknown') standing = standingIn(other, task.at);
+  switch (standing) {
+    case 'unknown':
+      return undefined;
+    case 'tombstone':
+      return { result: 'tombstoned' };
+    case 'passed':
+      return { result: 'done', publish: [] };
+    case 'applied':
+      return { result: 'done', publish: storedOutputs(run, working, task) };
+    default:
+      throw standing satisfies never;
+  }
 };
+
+type Standing = ReturnType<typeof find> | 'passed';
+
+const standingIn = (applied: Applied, at: Position): Standing => (isPassed(applied.floor, at) ? 'passed' : find(applied, at));
 
 /** The bridge gave up on a record that was never applied: from now on it may not act (bridge rule 6). */
 const bar = (run: Run, working: Working, task: Task): void => {
@@ -74,7 +89,7 @@ const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefi
   });
   switch (decision.outcome) {
     case 'retry':
-      run.outcomes.set(task.id, { result: 'failed', failure: { retryAfterMs: decision.afterMs, reason: decision.reason } });
+      failTask(run, task, { result: 'failed', failure: { retryAfterMs: decision.afterMs, reason: decision.reason } });
       return;
     case 'deadLetter':
       run.outcomes.set(task.id, { result: 'failed', failure: { deadLetter: true, reason: decision.reason } });

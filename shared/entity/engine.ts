@@ -10,7 +10,19 @@ import { sleep } from '#shared/clock.ts';
 import type { Batch, PublishedOutput, Timer } from '#shared/contract.ts';
 import { decideTask } from './decide-task.ts';
 import { loadMore, loadRound, needsMore } from './load.ts';
-import { type Engine, newRun, type Outcome, type Run, retryLater, sentence, type Task, toTask, type Work } from './run.ts';
+import {
+  type Engine,
+  failTask,
+  isHeldBack,
+  newRun,
+  type Outcome,
+  type Run,
+  retryLater,
+  sentence,
+  type Task,
+  toTask,
+  type Work,
+} from './run.ts';
 import { writeGroups } from './write.ts';
 
 export type EngineAnswer = {
@@ -44,6 +56,7 @@ const runRound = async (run: Run, tasks: readonly Task[]): Promise<void> => {
     views: new Map(),
     tentative: new Map(),
     again: [],
+    holding: new Map(),
   } satisfies Partial<Run>);
   try {
     await loadRound(run, tasks);
@@ -53,6 +66,7 @@ const runRound = async (run: Run, tasks: readonly Task[]): Promise<void> => {
     return;
   }
   for (const task of tasks) {
+    if (isHeldBack(run, task)) continue;
     // Most records need nothing but what is loaded: waiting for nothing thousands of times would cost as much as deciding.
     if (run.oneByOne.size > 0 || !isReady(run, task) || decideTask(run, task)) await runTask(run, task);
   }
@@ -73,12 +87,13 @@ const runTask = async (run: Run, task: Task): Promise<void> => {
     try {
       if (needsMore(run, task)) await loadMore(run, task);
     } catch (error) {
-      run.outcomes.set(task.id, retryLater('load_failed', `${task.key}: ${sentence(error)}`, error));
-      return;
+      return failTask(run, task, retryLater('load_failed', `${task.key}: ${sentence(error)}`, error));
     }
     const groups = decideTask(run, task);
     full = groups !== undefined;
-    if (groups) await writeGroups(run, groups);
+    if (!groups) continue;
+    await writeGroups(run, groups);
+    if (isHeldBack(run, task)) return;
   }
   const working = run.working.get(task.key);
   if (working && run.oneByOne.has(task.key)) await writeGroups(run, new Set([working.group]));

@@ -1,8 +1,9 @@
 /** What a round needs from the table before it decides: entities, what others own, children, outputs kept in parts. */
-import { highest } from './applied.ts';
+import { type Applied, highest } from './applied.ts';
 import type { AnySpec } from './entity.ts';
+import { otherEpochs } from './epoch.ts';
 import { type EntityKey, kindOf } from './key.ts';
-import { type Owed, orphanedRecords, overdueRecords, readEntry } from './outbox.ts';
+import { adoptedBy, type Owed, orphanedRecords, overdueRecords, readEntry, underEpoch } from './outbox.ts';
 import { readerOf } from './reader.ts';
 import type { Run, Task } from './run.ts';
 import type { Item } from './store.ts';
@@ -49,6 +50,8 @@ const take = (run: Run, key: EntityKey, item: Item | undefined): void => {
     for (const [consumer, floor] of run.floors) seeFloor(working, consumer, floor);
     const applied = working.applied[run.batch.consumer];
     if (applied) working.highest = highest(applied);
+    for (const other of otherEpochs(Object.keys(working.applied), run.batch.consumer))
+      working.otherEpochs.push(working.applied[other] as Applied);
     working.swept = run.alarms && item?.sweepAt !== undefined && item.sweepAt <= run.engine.clock.now();
     run.working.set(key, working);
   } catch (error) {
@@ -60,9 +63,9 @@ const take = (run: Run, key: EntityKey, item: Item | undefined): void => {
 export const needsMore = (run: Run, task: Task): boolean => {
   const working = run.working.get(task.key);
   if (!working) return !run.unreadable.has(task.key);
-  // A settle decides nothing, so it needs nothing but what was decided before.
-  if (run.batch.settle) return isKeptInParts(working, task);
   if (working.swept || toAdopt(run, working, task).length > 0 || isKeptInParts(working, task)) return true;
+  // A settle decides nothing, so it needs nothing but what was decided before.
+  if (run.batch.settle) return false;
   if (task.spec.also && alsoKeys(run, task).some((key) => !isLoaded(run, key))) return true;
   return working.children === undefined && (task.spec.needsChildren?.(working.state, task.event) ?? false);
 };
@@ -75,8 +78,8 @@ export const loadMore = async (run: Run, task: Task): Promise<void> => {
     const entry = working.outbox[task.id];
     if (entry) working.parts.set(task.id, await readEntry(run.engine.store, working.key, task.id, entry));
   }
-  if (run.batch.settle) return;
   await adopt(run, working, task);
+  if (run.batch.settle) return;
   await loadMissing(run, alsoKeys(run, task));
   if (task.spec.needsChildren?.(working.state, task.event)) await loadChildren(run, working);
 };
@@ -85,7 +88,10 @@ const isKeptInParts = (working: Working, task: Task): boolean =>
   working.outbox[task.id]?.parts !== undefined && !working.parts.has(task.id);
 
 /** What the record decided to publish when it was applied. */
-export const storedOutputs = (working: Working, task: Task): Owed[] => working.parts.get(task.id) ?? working.outbox[task.id]?.publish ?? [];
+export const storedOutputs = (run: Run, working: Working, task: Task): Owed[] => {
+  const entry = working.outbox[task.id];
+  return entry ? underEpoch(working.parts.get(task.id) ?? entry.publish ?? [], entry, run.batch.consumer) : [];
+};
 
 const loadChildren = async (run: Run, working: Working): Promise<void> => {
   if (working.children) return;
@@ -95,10 +101,10 @@ const loadChildren = async (run: Run, working: Working): Promise<void> => {
   for (const name of working.drop) working.children.delete(name);
 };
 
-/** What this record adopts, or adopted when it was delivered before and the bridge died with the answer. */
+/** What this record adopts, or adopted in an invocation whose answer was lost. */
 const toAdopt = (run: Run, working: Working, { id, at }: Task): string[] => {
-  if (!run.durable) return orphanedRecords(working.outbox, run.batch.consumer);
-  if (!run.alarms) return [];
+  if (!run.durable && !run.batch.settle) return orphanedRecords(working.outbox, run.batch.consumer);
+  if (run.durable && !run.alarms) return [];
   const overdue = working.swept ? overdueRecords(working.outbox, run.engine.clock.now() - SWEEP_GRACE_MS) : [];
   const adopted = Object.entries(working.outbox).filter(
     ([recordId, entry]) =>
@@ -115,10 +121,10 @@ const adopt = async (run: Run, working: Working, task: Task): Promise<void> => {
   for (const recordId of toAdopt(run, working, task)) {
     const entry = working.outbox[recordId];
     if (!entry) continue;
-    const owed = await readEntry(run.engine.store, working.key, recordId, entry);
+    const owed = underEpoch(await readEntry(run.engine.store, working.key, recordId, entry), entry, run.batch.consumer);
     for (const [n, output] of owed.entries()) run.carried.set(`${recordId}:${n}`, { cause: recordId, ...output });
     if (entry.consumer === run.batch.consumer && entry.sequence === task.at.sequence) continue;
-    working.outbox[recordId] = { ...entry, consumer: run.batch.consumer, ...task.at };
+    working.outbox[recordId] = adoptedBy(entry, { consumer: run.batch.consumer, ...task.at });
     working.dirty = true;
   }
   // The sweep wants to see it at another time.

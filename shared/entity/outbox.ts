@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { PublishedOutput } from '#shared/contract.ts';
 import { type Applied, isPassed } from './applied.ts';
 import type { Output } from './entity.ts';
+import { epochOf, isUpTo } from './epoch.ts';
 import type { EntityKey } from './key.ts';
 import type { OutboxEntry, Store, StoredChild } from './store.ts';
 
@@ -60,11 +61,26 @@ export const readEntry = async (store: Store, key: EntityKey, recordId: string, 
   ) as Owed[];
 };
 
-/** Records of this consumer whose outputs are confirmed: the floor has passed them. */
+/** Outputs as a batch of this consumer answers them: with the epoch that decided them, where that is another one. */
+export const underEpoch = (owed: Owed[], entry: OutboxEntry, consumer: string): Owed[] => {
+  if (entry.consumer === consumer && entry.epoch === undefined) return owed;
+  const epoch = decidedIn(entry);
+  return epoch === epochOf(consumer) ? owed : owed.map((output) => ({ ...output, epoch }));
+};
+
+const decidedIn = (entry: OutboxEntry): number => entry.epoch ?? epochOf(entry.consumer);
+
+/** The entry, owed from now on by a record of another consumer. */
+export const adoptedBy = (entry: OutboxEntry, by: Pick<OutboxEntry, 'consumer' | 'sequence' | 'timestamp'>): OutboxEntry => {
+  const epoch = decidedIn(entry);
+  return { ...entry, ...by, ...(epoch !== epochOf(by.consumer) && { epoch }) };
+};
+
+/** Records of this consumer, and of older epochs of it, whose outputs are confirmed: the floor has passed them. */
 export const confirmedRecords = (outbox: Record<string, OutboxEntry>, consumer: string, floor: Applied['floor']): string[] =>
   Object.keys(outbox).filter((recordId) => {
     const entry = outbox[recordId];
-    return entry?.consumer === consumer && isPassed(floor, entry);
+    return entry !== undefined && isUpTo(entry.consumer, consumer) && isPassed(floor, entry);
   });
 
 const coreBinding = (consumer: string): string | undefined => /^(?:core|request)@\d+\/(.+)\.[^.]+$/.exec(consumer)?.[1];

@@ -70,6 +70,8 @@ export type Run = {
   tentative: Map<Working, [Task, Outcome][]>;
   /** Records for the next round. */
   again: Task[];
+  /** In an ordered batch, the entities whose later records wait in this round: an earlier one failed, or goes into the next (rule 6). */
+  holding: Map<EntityKey, 'failed' | 'again'>;
 };
 
 export const newRun = (engine: Engine, batch: Batch, invocation: string): Run => ({
@@ -91,6 +93,7 @@ export const newRun = (engine: Engine, batch: Batch, invocation: string): Run =>
   views: new Map(),
   tentative: new Map(),
   again: [],
+  holding: new Map(),
 });
 
 export const toTask = (work: Work): Task => ({ ...work, id: work.record.id, at: positionOf(work.record) });
@@ -99,6 +102,27 @@ export const tentatively = (run: Run, working: Working, task: Task, outcome: Out
   const outcomes = run.tentative.get(working);
   if (outcomes) outcomes.push([task, outcome]);
   else run.tentative.set(working, [[task, outcome]]);
+};
+
+/** It is tried again later, and in an ordered batch its entity's later records with it. */
+export const failTask = (run: Run, task: Task, outcome: Outcome): void => {
+  run.outcomes.set(task.id, outcome);
+  if (run.batch.ordered) run.holding.set(task.key, 'failed');
+};
+
+/** They are decided again in the next round, and in an ordered batch their entities' later records after them. */
+export const tryAgain = (run: Run, tasks: readonly Task[]): void => {
+  run.again.push(...tasks);
+  if (run.batch.ordered) for (const { key } of tasks) if (!run.holding.has(key)) run.holding.set(key, 'again');
+};
+
+/** Rule 6: whether the record waits for an earlier one of its entity. */
+export const isHeldBack = (run: Run, task: Task): boolean => {
+  const holding = run.holding.get(task.key);
+  if (holding === 'again') run.again.push(task);
+  if (holding === 'failed')
+    run.outcomes.set(task.id, retryLater('held_back', `it waits for an earlier message about ${task.key}, which failed`));
+  return holding !== undefined;
 };
 
 export const retryLater = (code: string, message: string, error?: unknown): Outcome => ({

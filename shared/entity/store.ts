@@ -12,6 +12,8 @@ export type OutboxEntry = {
   consumer: string;
   sequence: number;
   timestamp: number;
+  /** Under which it was decided, where that is not its consumer's: the message ids were made with it. */
+  epoch?: number;
   publish?: Omit<PublishedOutput, 'cause'>[];
   parts?: number;
 };

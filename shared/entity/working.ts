@@ -1,5 +1,6 @@
 /** An entity while a batch is decided: what was loaded, what it is by now, and what waits for its write. */
-import { type Applied, isPassed, type Position, raiseFloor, record } from './applied.ts';
+import { type Applied, isCovered, isPassed, joinFloors, type Position, raiseFloor, record } from './applied.ts';
+import { epochOf, otherEpochs } from './epoch.ts';
 import type { EntityKey } from './key.ts';
 import { type AnyKind, readState } from './kind.ts';
 import { confirmedRecords, type Owed, partNames } from './outbox.ts';
@@ -14,6 +15,8 @@ export type Working = {
   wakeAt: number | null | undefined;
   nonce: string;
   applied: Record<string, Applied>;
+  /** Of them, those of the batch's consumer before or after a reset (bridge rule 10). */
+  otherEpochs: Applied[];
   outbox: Record<string, OutboxEntry>;
   /** Bytes of outputs added to the item in this batch. */
   outboxBytes: number;
@@ -47,6 +50,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     wakeAt: item?.wakeAt,
     nonce: item?.nonce ?? '',
     applied: { ...item?.applied },
+    otherEpochs: [],
     outbox: { ...item?.outbox },
     outboxBytes: 0,
     dirty: false,
@@ -66,10 +70,21 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
 export const seeFloor = (working: Working, consumer: string, floor: Applied['floor']): void => {
   const before = working.applied[consumer];
   if (before) working.applied[consumer] = raiseFloor(before, floor);
+  for (const other of otherEpochs(Object.keys(working.applied), consumer))
+    if (epochOf(other) < epochOf(consumer)) supersede(working, other, consumer, floor);
   for (const recordId of confirmedRecords(working.outbox, consumer, floor)) {
     for (const name of partNames(recordId, working.outbox[recordId]?.parts ?? 0)) working.drop.add(name);
     delete working.outbox[recordId];
   }
+};
+
+/** Forgets an older epoch once the newer one has settled all that is known of it, and stands for both. */
+const supersede = (working: Working, older: string, newer: string, floor: Applied['floor']): void => {
+  const before = working.applied[older] as Applied;
+  const after = working.applied[newer] ?? { floor, above: [] };
+  if (!isCovered(before, after.floor)) return;
+  working.applied[newer] = { ...after, floor: joinFloors(before.floor, after.floor) };
+  delete working.applied[older];
 };
 
 export const markApplied = (working: Working, consumer: string, floor: Applied['floor'], at: Position, tombstone = false): void => {

@@ -1,6 +1,6 @@
 /** The writes of a round: one conditional write an entity, or one transaction for entities that were changed together (rules 5 and 8). */
 import type { EntityKey } from './key.ts';
-import { type Outcome, type Run, retryLater, sentence, type Task } from './run.ts';
+import { failTask, type Outcome, type Run, retryLater, sentence, type Task, tryAgain } from './run.ts';
 import { type Item, MAX_ITEM_BYTES, type StoredChild, type WriteResult } from './store.ts';
 import { markApplied, toItem, type Working } from './working.ts';
 
@@ -42,7 +42,7 @@ export const writeGroups = async (run: Run, groups: Set<Working[]>): Promise<voi
         fail(run, [group], retryLater('table_unavailable', sentence(result.error), result.error));
         break;
       default:
-        run.again.push(...abandon(run, group));
+        tryAgain(run, abandon(run, group));
     }
   }
   // What is no longer counted is only waste: the time to live removes what a failure leaves.
@@ -100,7 +100,7 @@ const abandon = (run: Run, group: Working[]): Task[] =>
   });
 
 const fail = (run: Run, groups: Working[][], outcome: Outcome): void => {
-  for (const group of groups) for (const task of abandon(run, group)) run.outcomes.set(task.id, outcome);
+  for (const group of groups) for (const task of abandon(run, group)) failTask(run, task, outcome);
 };
 
 /** An item that would not fit is refused before it is lost: the record that makes it too large is, and only that one. */
@@ -113,5 +113,5 @@ const tooLarge = (run: Run, group: Working[], { key, bytes }: { key: EntityKey; 
     return;
   }
   for (const task of tasks) run.oneByOne.add(task.key);
-  run.again.push(...tasks);
+  tryAgain(run, tasks);
 };

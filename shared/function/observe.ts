@@ -1,7 +1,12 @@
 /** Middleware: a log line for every record that failed, and counts of what the invocation did. */
 import type { MiddlewareObj } from '@middy/core';
 import type { Answer, Batch } from '#shared/contract.ts';
+import { parseSubject, subjects } from '#shared/subjects.ts';
 import type { Runtime } from './runtime.ts';
+
+export const METRICS_NAMESPACE = 'MisterSmith';
+/** Only where there were any: the circuits of the fleet that the invocation opened. */
+export const CIRCUITS_OPENED = 'CircuitsOpened';
 
 export const observe = (runtime: () => Pick<Runtime, 'logger' | 'metrics'>): MiddlewareObj<Batch, Answer> => ({
   after: ({ event: batch, response: answer }) => {
@@ -12,6 +17,8 @@ export const observe = (runtime: () => Pick<Runtime, 'logger' | 'metrics'>): Mid
     metrics.addMetric('Published', 'Count', answer.publish.length);
     metrics.addMetric('DeadLettered', 'Count', dead.length);
     metrics.addMetric('Retried', 'Count', answer.batchItemFailures.length - dead.length);
+    const opened = answer.publish.filter(({ subject }) => parseSubject(subjects.circuitOpen, subject));
+    if (opened.length > 0) metrics.addMetric(CIRCUITS_OPENED, 'Count', opened.length);
     metrics.publishStoredMetrics();
     for (const failure of answer.batchItemFailures)
       logger.warn(failure.reason?.message ?? 'a record failed', {

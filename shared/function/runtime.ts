@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '#shared/clock.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { tableClient } from '#shared/table/client.ts';
 import { dynamodbStore } from '#shared/table/dynamodb-store.ts';
+import { METRICS_NAMESPACE } from './observe.ts';
 
 export type Runtime = {
   store: Store;
@@ -31,7 +32,8 @@ export const environmentRuntime = (functionName: string): Runtime => ({
   random: Math.random,
   environment: process.env,
   logger: new Logger({ serviceName: functionName }),
-  metrics: new Metrics({ namespace: 'MisterSmith', serviceName: functionName }),
+  // Its deployed name tells stages in one account apart.
+  metrics: new Metrics({ namespace: METRICS_NAMESPACE, serviceName: process.env.AWS_LAMBDA_FUNCTION_NAME ?? functionName }),
 });
 
 /** Settings of a function from its environment. Throws an error of one sentence a mistake. */

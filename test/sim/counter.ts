@@ -18,6 +18,8 @@ const state = z.object({
   /** Digits of alarms that acted. */
   rung: z.number(),
   count: z.number(),
+  /** Digits as they came, to judge their order. */
+  trail: z.array(z.number()),
   alarm: z.object({ due: z.number(), digit: z.number() }).nullable(),
 });
 export type Counter = z.infer<typeof state>;
@@ -29,7 +31,7 @@ const fromStream = defineMessage({ name: 'fromStream', subject: 'in.<key>', by: 
 const fromCore = defineMessage({ name: 'fromCore', subject: 'beat.<key>', by: 'core', body });
 type Message = typeof fromStream | typeof fromCore;
 
-const START: Counter = { sum: 0, side: 0, rung: 0, count: 0, alarm: null };
+const START: Counter = { sum: 0, side: 0, rung: 0, count: 0, trail: [], alarm: null };
 
 /** What an output says: who caused it, and the sum with it. */
 export type Said = { by: number; sum?: number; rung?: number; count?: number; pad?: string };
@@ -38,7 +40,7 @@ const counters: Kind<Counter> = { kind: 'counter', schema: state, version: 1 };
 
 const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: Body, { id, now, also }: Context): Decision<Counter> => {
   const old = before ?? START;
-  const counted = { ...old, sum: old.sum + digit, count: old.count + 1 };
+  const counted = { ...old, sum: old.sum + digit, count: old.count + 1, trail: [...old.trail, digit] };
   const say = (said: Omit<Said, 'by'>): Output[] => [{ subject: `out.${id}`, body: { by: digit, ...said } satisfies Said }];
   const add = { outcome: 'done' as const, state: counted, publish: say({ sum: counted.sum }) };
   switch (kind) {

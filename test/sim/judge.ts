@@ -5,7 +5,8 @@
  * Not promised, so not judged:
  * - a lone no-op that comes again after its consumer lost its state may act then (protocol, "What stays");
  * - outputs of a record that acted and was lost with the tail of its stream before it was acked: once its sequence is used
- *   again, the floor passes it, and nobody can tell that from an ack.
+ *   again, the floor passes it, and nobody can tell that from an ack;
+ * - the order of a lone no-op, of what a reset skipped and brought back, and of what came without a stream.
  */
 import type { Counter, Said } from './counter.ts';
 import type { Published } from './ledger.ts';
@@ -22,7 +23,8 @@ export const judge = (world: World, { swept }: { swept: boolean }): string[] => 
     const seen = outputsOf(world, key);
     for (const one of all)
       violations.push(...judgeMessage(world, key, one, { state, seen, swept, isDead: one.id !== undefined && dead.has(one.id) }));
-    violations.push(...judgeOrder(key, state, seen));
+    violations.push(...judgeChain(key, state, seen));
+    if (world.plan.ordered) violations.push(...judgeOrder(key, state, all));
     const comesAgain = all.every(({ lost, message }) => !lost && message.via === 'stream');
     if (state?.alarm && (comesAgain || swept)) violations.push(`the alarm of ${key} is lost: it was due at ${state.alarm.due}`);
     if (state && !onlyOnes(state.rung)) violations.push(`an alarm of ${key} acted twice: ${state.rung.toString(4)}`);
@@ -82,7 +84,7 @@ const judgeMessage = (world: World, key: string, one: Published, { state, seen, 
 const owesOutput = (kind: string): boolean => kind !== 'quiet' && kind !== 'alarm';
 
 /** Sums that were told must be a chain, each with all of the one before: the effects happened one after the other. */
-const judgeOrder = (key: string, state: Counter | null | undefined, seen: Seen[]): string[] => {
+const judgeChain = (key: string, state: Counter | null | undefined, seen: Seen[]): string[] => {
   const violations: string[] = [];
   for (const field of ['sum', 'rung'] as const) {
     const told = seen.flatMap(({ said }) => said[field] ?? []).sort((a, b) => a - b);
@@ -93,4 +95,13 @@ const judgeOrder = (key: string, state: Counter | null | undefined, seen: Seen[]
     }
   }
   return violations;
+};
+
+/** Of an ordered binding the effects come in the order of the stream. */
+const judgeOrder = (key: string, state: Counter | null | undefined, all: Published[]): string[] => {
+  const isJudged = ({ message, lost, skipped }: Published) => message.via === 'stream' && message.kind !== 'gated' && !lost && !skipped;
+  const digits = new Set(all.filter(isJudged).map(({ digit }) => digit));
+  const trail = (state?.trail ?? []).filter((digit) => digits.has(digit));
+  const early = trail.find((digit, n) => digit < (trail[n - 1] ?? 0));
+  return early === undefined ? [] : [`${key}: digit ${early} acted after a later one: ${trail.join(' ')}`];
 };

@@ -16,8 +16,11 @@ export type Published = {
   other: string;
   /** Of its record; absent for core. */
   id?: string;
-  /** Gone before it was settled with the stream, or with the stream's tail, settled or not. */
-  lost?: 'with the stream' | 'with the tail';
+  sequence?: number;
+  /** Gone before it was settled with the stream, or with the stream's tail, settled or not; or the consumer now begins behind it. */
+  lost?: 'with the stream' | 'with the tail' | 'by a reset';
+  /** A reset has skipped it once. */
+  skipped?: true;
   settledAt?: number;
   effectAt?: number;
   /** It changed nothing, and its entity was written with it: that is recorded, and holds for ever. */
@@ -55,8 +58,9 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
     bed.log(() => `${name} is published${via === 'core' ? ' without a stream' : ''}: ${kind} ${key}, digit ${one.digit}`);
     if (via === 'core') core.publish(`beat.${key}`, JSON.stringify(body));
     else {
-      one.id = events.publish(`in.${key}`, JSON.stringify(body)).id;
-      byRecord.set(one.id, one);
+      const { id, sequence } = events.publish(`in.${key}`, JSON.stringify(body));
+      Object.assign(one, { id, sequence });
+      byRecord.set(id, one);
     }
   };
 
@@ -67,12 +71,21 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
     publish,
 
     /** A client that learns of the loss sends again: a new record, which is judged for itself. */
-    lose(lost: readonly Stored[], how: NonNullable<Published['lost']>): void {
+    lose(lost: readonly Stored[], how: 'with the stream' | 'with the tail'): void {
       for (const { id } of lost) {
         const one = byRecord.get(id);
-        if (!one || one.lost) continue;
+        if (!one || (one.lost && one.lost !== 'by a reset')) continue;
         one.lost = how;
         later(bed, 300, () => publish(one.message));
+      }
+    },
+
+    /** The consumer begins at `from` now: what is not settled before it does not come, what is behind it comes again. */
+    reset(from: number): void {
+      for (const [id, one] of byRecord) {
+        if (!events.holds(id) || one.settledAt !== undefined || (one.lost && one.lost !== 'by a reset')) continue;
+        if ((one.sequence ?? 0) >= from) delete one.lost;
+        else Object.assign(one, { lost: 'by a reset', skipped: true });
       }
     },
 

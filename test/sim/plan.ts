@@ -13,6 +13,8 @@ export type MessageKind = (typeof STREAM_KINDS)[number] | (typeof CORE_KINDS)[nu
 const EVENTS = [
   'the bridge crashes',
   'the bridge is restarted',
+  'two bridges own it',
+  'the consumer is reset',
   'the consumer loses its state',
   'the stream loses its tail',
   'the stream is made anew',
@@ -56,6 +58,8 @@ export type Plan = {
   faults: Fault[];
   /** How far the clocks of bridge and function are ahead of the server's, ms. */
   skew: { bridge: number; function: number };
+  /** Whether the binding of the stream is ordered. */
+  ordered: boolean;
 };
 
 /** What an attack wants more of than a common run has. */
@@ -66,6 +70,7 @@ export type Focus = {
   messages?: number;
   skew?: Plan['skew'];
   keys?: readonly string[];
+  ordered?: boolean;
 };
 
 /** Nothing is spoilt after it. */
@@ -94,5 +99,6 @@ export const drawPlan = (seed: number, focus: Focus = {}): Plan => {
     messages: messages.sort((a, b) => a.at - b.at),
     faults: faults.sort((a, b) => a.at - b.at),
     skew: focus.skew ?? { bridge: skew(), function: skew() },
+    ordered: focus.ordered ?? random() < 0.2,
   };
 };

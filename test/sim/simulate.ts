@@ -61,7 +61,7 @@ export const simulate = async (
   const schedules = createSchedules(bed, alarms, { guarded: !attack.unguardedTimers });
   const bus = createBus(bed, schedules);
   const table = memoryTable();
-  const core = createCore();
+  const core = createCore(bed);
   const ledger = createLedger(bed, { events, core, table });
   const host = createHost(bed, {
     table,
@@ -78,15 +78,29 @@ export const simulate = async (
     switch (what) {
       case 'the bridge crashes':
         told();
-        return bridges.crash(50 + Math.round(x * 1000));
+        return bridges.crash(x);
       case 'the bridge is restarted':
         told();
         return bridges.restart();
+      case 'two bridges own it':
+        // Order needs one owner.
+        if (plan.ordered) return;
+        told();
+        return bridges.overlap(100 + Math.round(x * 2500));
+      case 'the consumer is reset':
+        return bridges.restart(() => {
+          const from = 1 + Math.floor(x * (events.last() + 1));
+          told(`, floor ${events.floor()}, it begins at ${from}`);
+          world.consumerLostStateAt = time.now();
+          events.reset(from);
+          ledger.reset(from);
+        });
       case 'the consumer loses its state': {
-        const to = Math.floor(x * events.floor());
-        told(`, floor ${events.floor()} becomes ${to}`);
+        const before = events.floor();
+        const after = events.loseConsumerState(x);
+        told(`, floor ${before} becomes ${after}`);
         world.consumerLostStateAt = time.now();
-        return events.loseConsumerState(to);
+        return;
       }
       case 'the stream loses its tail': {
         const lost = events.loseTail(1 + Math.floor(x * 4));

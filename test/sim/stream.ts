@@ -1,6 +1,7 @@
 /**
  * A JetStream stream with one durable consumer: explicit acks, an ack wait, delayed naks, an ack floor. It can do what a
- * power failure does: lose its tail, forget its consumer's state, or be made anew.
+ * power failure does: lose its tail, forget its consumer's state, or be made anew. And what an operator does: begin the
+ * consumer anew at another sequence, as its next epoch.
  */
 import type { Delivery, Source } from '#infra/bridge/ports.ts';
 import type { BatchRecord, Floor } from '#shared/contract.ts';
@@ -9,8 +10,11 @@ import { type Bed, later, pause } from './bed.ts';
 const ACK_WAIT_MS = 2000;
 
 export type Stored = { sequence: number; timestamp: number; id: string; subject: string; data: string };
-/** A bridge that listens; `tail` counts the losses of the stream's tail that it can know of: a sequence came twice. */
-type Sink = Parameters<Source['start']>[0] & { tail: number; newest: number };
+/**
+ * A bridge that listens. `tail` counts the losses of the stream's tail that it can know of: a sequence came twice.
+ * `connection` counts the connections of one that says nothing of what came by an earlier one.
+ */
+type Sink = Parameters<Source['start']>[0] & { tail: number; newest: number; connection: number; reconnected?: () => void };
 
 export type Stream = ReturnType<typeof createStream>;
 
@@ -21,6 +25,9 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
   let created = time.now();
   let last = 0;
   let floor = 0;
+  let epoch = 1;
+  /** Where the epoch began. */
+  let start = 1;
   /** The next message that was never delivered. */
   let next = 1;
   const settled = new Set<number>();
@@ -35,19 +42,41 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
   /** How often the tail was lost, and at which count a message was stored. */
   let tail = 0;
   const tailOf = new WeakMap<Stored, number>();
-  let sink: Sink | undefined;
+  let sinks: Sink[] = [];
+  const waiting = new Set<Sink>();
   let pumping = false;
   const listeners: ((message: Stored) => void)[] = [];
 
   const origin = () => `${name}@${created}`;
-  const identity = () => `${origin()}/${name.toLowerCase()}.1`;
+  const identity = () => `${origin()}/${name.toLowerCase()}.${epoch}`;
+
+  /** A connection was lost, or the server went down and came back. */
+  const reconnect = (those: readonly Sink[]): void => {
+    for (const sink of those) {
+      if (!sink.reconnected) continue;
+      sink.connection++;
+      sink.reconnected();
+    }
+    pump();
+  };
+
+  /** One that has none is asked again when it says so. */
+  const hasRoom = (sink: Sink): boolean => {
+    if (sink.room() > 0) return true;
+    if (!waiting.has(sink)) void sink.roomed().then(() => waiting.delete(sink) && pump());
+    waiting.add(sink);
+    return false;
+  };
 
   const pump = (): void => {
     if (pumping) return;
     pumping = true;
     later(bed, random.between(1, 3), () => {
       pumping = false;
-      while (sink && sink.room() > 0) {
+      for (;;) {
+        const asking = sinks.filter(hasRoom);
+        const [sink] = asking.length > 1 ? [random.pick(asking)] : asking;
+        if (!sink) return;
         const sequence = redeliver.shift() ?? (next <= last ? next++ : undefined);
         if (sequence === undefined) return;
         const message = messages.get(sequence);
@@ -74,6 +103,7 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
     waitForAck(sequence, ackWait, () => again(sequence));
     if (bed.spoilt('a delivery is lost') !== undefined) {
       log(() => `${name} ${sequence} is delivered, but does not arrive`);
+      reconnect([to]);
       return;
     }
     log(() => `${name} ${sequence} is delivered${count > 1 ? `, the ${count}. time` : ''}: ${message.subject} ${message.data}`);
@@ -86,11 +116,12 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
     const { id, sequence, timestamp, subject, data } = message;
     const from = created;
     const before = tail;
+    const { connection } = to;
     /** What the bridge says goes to the sequence, as in NATS; a stream made anew does not know the consumer. */
     const say = (effect: () => void) => {
       // Not judged: what is said of an old message by a bridge that cannot know yet that its sequence was used again. The
       // server went down, and with it the connection; what is said of messages from before goes nowhere.
-      if (before < tail && to.tail < tail) return;
+      if ((before < tail && to.tail < tail) || connection < to.connection) return;
       later(bed, random.between(1, 4), () => from === created && pending.has(sequence) && effect());
     };
     const record: BatchRecord = {
@@ -133,19 +164,19 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
         cancel();
         pending.delete(sequence);
       }
-    for (const of of [settled, deliveries]) for (const sequence of of.keys()) if (sequence > above) of.delete(sequence);
+    for (const known of [settled, deliveries]) for (const sequence of known.keys()) if (sequence > above) known.delete(sequence);
     redeliver = redeliver.filter((sequence) => sequence <= above);
     floor = Math.min(floor, above);
     next = Math.min(next, above + 1);
   };
 
   const readFloor = async (): Promise<Floor> => {
-    const from = created;
+    const from = identity();
     await pause(bed, random.between(1, 6));
     if (bed.spoilt('the floor cannot be read') !== undefined) throw new Error('no answer');
     const old = bed.spoilt('the floor read is old');
-    if (from !== created) throw new Error('the consumer was made anew');
-    readings.push({ sequence: floor, asOf: new Date(time.now()).toISOString() });
+    if (from !== identity()) throw new Error('the consumer was made anew');
+    readings.push({ sequence: floor, asOf: new Date(time.now()).toISOString(), ...(start > 1 && { from: start }) });
     const reading = readings[old === undefined ? readings.length - 1 : Math.floor(old * readings.length)] as Floor;
     if (old !== undefined) log(() => `the floor of ${name} is read as ${reading.sequence} of ${reading.asOf}`);
     return reading;
@@ -173,10 +204,29 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
       last = from;
       tail++;
       forgetDeliveries(from);
+      reconnect(sinks);
       return lost;
     },
-    loseConsumerState(to: number): void {
-      forgetDeliveries(to);
+    /** It stands again where it stood some time in this epoch: `x`, 0 to 1, of its way. Answers its floor. */
+    loseConsumerState(x: number): number {
+      const least = Math.min(start - 1, floor);
+      forgetDeliveries(least + Math.floor(x * (floor - least)));
+      reconnect(sinks);
+      return floor;
+    },
+    last: () => last,
+    /** Whether a record's id is of this stream, as it was created last. */
+    holds: (id: string) => id.startsWith(`${origin()}:`),
+    /** What is delivered and not settled, and how far it is delivered. */
+    reading: () => ({ outstanding: pending.size + redeliver.length, delivered: next - 1 }),
+    /** The consumer is deleted, and created as its next epoch: it begins at `from`, wherever it was. */
+    reset(from: number): void {
+      forgetDeliveries(0);
+      epoch++;
+      start = from;
+      floor = from - 1;
+      next = from;
+      readings = [];
       pump();
     },
     /** Deleted and created: nothing is left, and the sequences begin at 1. Answers what was not settled. */
@@ -185,12 +235,14 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
       messages.clear();
       forgetDeliveries(0);
       last = 0;
+      start = 1;
       created = time.now();
       readings = [];
+      reconnect(sinks);
       return open;
     },
-    /** The source of a bridge; it is silent once `isAlive` says no. */
-    source: (isAlive: () => boolean): Source => {
+    /** The source of a bridge; it is silent once `isAlive` says no. `reconnected`: a delivery was lost with the connection. */
+    source: (isAlive: () => boolean, reconnected?: () => void): Source => {
       let own: Sink | undefined;
       return {
         eventSource: 'nats:jetstream',
@@ -199,13 +251,13 @@ export const createStream = (bed: Bed, name: string, ackWait = ACK_WAIT_MS) => {
         },
         ackWait: ACK_WAIT_MS,
         start(to) {
-          own = { ...to, tail: 0, newest: 0, room: () => (isAlive() ? to.room() : 0) };
-          sink = own;
+          own = { ...to, tail: 0, newest: 0, connection: 0, room: () => (isAlive() ? to.room() : 0), ...(reconnected && { reconnected }) };
+          sinks = [...sinks, own];
           pump();
         },
         readFloor,
         async stop() {
-          if (sink === own) sink = undefined;
+          sinks = sinks.filter((sink) => sink !== own);
         },
       };
     },

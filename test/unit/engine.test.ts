@@ -10,6 +10,8 @@ const failed = (code: string, message?: string) => ({
   result: 'failed',
   failure: { reason: { code, ...(message ? { message } : { message: expect.any(String) }) } },
 });
+/** Its states may be as large as a test likes. */
+const fatKind = { kind: 'counter', schema: z.looseObject({ sum: z.number() }), version: 1 };
 const core = (bridge: string) => ({ eventSource: 'nats:core' as const, consumer: `core@1/fn.beats.${bridge}` });
 
 describe('one effect a record', () => {
@@ -271,6 +273,125 @@ describe('giving up', () => {
   });
 });
 
+describe('an ordered batch', () => {
+  const again = (): Decision<Counter> => ({ outcome: 'retry', afterMs: 50, reason: { code: 'no', message: 'not now' } });
+  const notNow = { result: 'failed', failure: { retryAfterMs: 50, reason: { code: 'no', message: 'not now' } } };
+  const dead = (): Decision<Counter> => ({ outcome: 'deadLetter', reason: { code: 'no', message: 'never' } });
+  const heldBack = failed('held_back', 'it waits for an earlier message about counter#a, which failed');
+
+  it('holds the later records of an entity whose record failed; other entities go on', async () => {
+    const world = engineWorld();
+    const works = [world.work(1, add(1)), world.work(2, again), world.work(3, add(1)), world.work(4, add(1), 'b'), world.work(5, add(1))];
+    const { outcome } = await world.run(works, { ordered: true });
+    expect(outcome).toEqual({ 1: done(1), 2: notNow, 3: heldBack, 4: done(1), 5: heldBack });
+  });
+
+  it('goes on after a record that is refused for good', async () => {
+    const world = engineWorld();
+    const { outcome } = await world.run([world.work(1, dead), world.work(2, add(1))], { ordered: true });
+    expect([outcome[1], outcome[2]]).toEqual([expect.objectContaining({ result: 'failed' }), done(1)]);
+  });
+
+  it('holds what follows a decision that threw', async () => {
+    const world = engineWorld();
+    const boom = (): never => {
+      throw new Error('boom');
+    };
+    const { outcome } = await world.run([world.work(1, boom), world.work(2, add(1))], { ordered: true });
+    expect(outcome).toMatchObject({ 1: failed('decide_failed'), 2: heldBack });
+  });
+
+  it('does not overtake a record that is decided again because somebody else wrote its entity', async () => {
+    // Too large together, so they are written one by one, and the first of these writes meets a conflict.
+    const store = memoryStore();
+    const order: number[] = [];
+    let writes = 0;
+    const write: Store['write'] = async (units) => (++writes === 2 ? units.map(() => ({ result: 'conflict' })) : store.write(units));
+    const world = engineWorld({ store: { ...store, write }, kind: fatKind });
+    const fat =
+      (n: number) =>
+      (state?: Counter): Decision<Counter> => {
+        order.push(n);
+        return { outcome: 'done', state: { ...state, sum: n, [`x${n}`]: 'x'.repeat(250_000) } as never };
+      };
+    const { outcome } = await world.run([world.work(1, fat(1)), world.work(2, fat(2))], { ordered: true });
+    expect([order, outcome]).toMatchObject([[1, 2, 1, 1, 2], { 1: done(), 2: failed('entity_too_large') }]);
+  });
+
+  it('holds what follows a write that failed', async () => {
+    const world = engineWorld({
+      store: { ...memoryStore(), write: async (units) => units.map(() => ({ result: 'failed', error: new Error('busy') })) },
+    });
+    const { outcome } = await world.run([world.work(1, add(1)), world.work(2, again), world.work(3, add(1))], { ordered: true });
+    expect(outcome).toMatchObject({ 1: failed('table_unavailable'), 2: failed('no'), 3: heldBack });
+  });
+});
+
+describe('after a reset', () => {
+  const epoch = (n: number, floor = 0, from = 1) => ({
+    consumer: `EVENTS@1/fn_events.${n}`,
+    floor: { sequence: floor, asOf: new Date(START + 1000).toISOString(), ...(from > 1 && { from }) },
+  });
+  const underFirst = { result: 'done', publish: [{ subject: 'out.a', data: '{"sum":1}', epoch: 1 }] };
+
+  it('a record that acted in the epoch before does not act again, and answers what it said then', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], epoch(1));
+    const { outcome } = await world.run([world.work(1, add(1)), world.work(2, add(1))], epoch(2));
+    expect([outcome, (await world.item())?.state]).toEqual([{ 1: underFirst, 2: done(2) }, { sum: 2 }]);
+  });
+
+  it('a record below the floor of the epoch before is done, one that it had not reached acts', async () => {
+    const world = engineWorld();
+    await world.run([world.work(5, add(1))], epoch(1, 4));
+    const { outcome } = await world.run([world.work(4, add(1)), world.work(6, add(1))], epoch(2));
+    expect(outcome).toEqual({ 4: { result: 'done', publish: [] }, 6: done(2) });
+  });
+
+  it('a settle bars nothing that the epoch before applied, and what it barred stays barred', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], epoch(1));
+    await world.run([world.work(2, add(1))], { ...epoch(1), settle: true });
+    const settled = await world.run([world.work(1, add(1))], { ...epoch(2), settle: true });
+    const barred = await world.run([world.work(2, add(1))], epoch(2));
+    expect([settled.outcome, barred.outcome]).toEqual([{ 1: underFirst }, { 2: { result: 'tombstoned' } }]);
+  });
+
+  it('the epoch before is forgotten once the new floor has passed all that is known of it', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1)), world.work(7, add(1))], epoch(1, 5));
+    await world.run([world.work(8, add(1))], epoch(2, 6));
+    const halfway = Object.keys((await world.item())?.applied ?? {});
+    await world.run([world.work(9, add(1))], epoch(2, 8));
+    const item = await world.item();
+    expect([halfway.length, item?.applied, Object.keys(item?.outbox ?? {})]).toEqual([
+      2,
+      { 'EVENTS@1/fn_events.2': { floor: { sequence: 8, asOf: START + 1000 }, above: [[9, START + 9]] } },
+      [`EVENTS@1:9:${START + 9}`],
+    ]);
+  });
+
+  it('what a reset skipped can be replayed later, and what acted before it does not act again', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], epoch(1));
+    await world.run([world.work(20, add(1))], epoch(2, 19, 10));
+    await world.run([world.work(30, add(1))], epoch(2, 29, 10));
+    const { outcome } = await world.run([world.work(1, add(1)), world.work(5, add(1)), world.work(20, add(1))], epoch(3));
+    expect(outcome).toEqual({ 1: underFirst, 5: done(4), 20: { result: 'done', publish: [] } });
+  });
+
+  it('outputs that a reset skipped before they were confirmed are answered by the sweep, with the epoch that decided them', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], epoch(2));
+    await world.run([world.work(20, add(1))], epoch(3, 19, 10));
+    await world.time.advance(300_000);
+    const sweep = { binding: 'fn.alarms', consumer: 'TIMERS@1/fn_alarms.1', deadline: new Date(START + 900_000).toISOString() };
+    const { floor, consumer } = epoch(3, 20, 10);
+    const { carried } = await world.run([world.alarm(7, START + 300_000)], { ...sweep, floors: { [consumer]: floor } });
+    expect(carried).toEqual([{ cause: `EVENTS@1:1:${START + 1}`, subject: 'out.a', data: '{"sum":1}', epoch: 2 }]);
+  });
+});
+
 describe('several entities', () => {
   const transfer = (amount: number, to: `counter#${string}`) => (state: Counter | undefined, context: Context) => ({
     outcome: 'done' as const,
@@ -312,13 +433,12 @@ describe('several entities', () => {
 });
 
 describe('sizes', () => {
-  const kind = { kind: 'counter', schema: z.looseObject({ sum: z.number() }), version: 1 };
   const fat =
     (chars: number) =>
     (state?: Counter): Decision<Counter> => ({ outcome: 'done', state: { ...state, sum: 1, [`x${chars}`]: 'x'.repeat(chars) } as never });
 
   it('a record that makes its entity too large is refused, and only that one', async () => {
-    const world = engineWorld({ kind });
+    const world = engineWorld({ kind: fatKind });
     const { outcome } = await world.run([world.work(1, fat(1000)), world.work(2, fat(500_000)), world.work(3, fat(2000))]);
     expect([outcome[1], outcome[3], Object.keys((await world.item())?.state as object)]).toEqual([
       done(),
@@ -403,6 +523,15 @@ describe('core records', () => {
     await world.run([world.work(1, add(1))], core('b1'));
     const { carried } = await world.run([world.work(1, nothing, 'a', { id: 'core.b2@1:1:1' })], core('b2'));
     expect(carried).toEqual([{ cause: `EVENTS@1:1:${START + 1}`, subject: 'out.a', data: '{"sum":1}' }]);
+  });
+
+  it('whose answer was lost with what they adopted: a settle answers that too', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, add(1))], core('b1'));
+    const second = world.work(1, nothing, 'a', { id: `core.b2@1:1:${START + 2}` });
+    await world.run([second], core('b2'));
+    const settled = await world.run([second], { ...core('b2'), settle: true });
+    expect(settled.carried).toEqual([{ cause: `EVENTS@1:1:${START + 1}`, subject: 'out.a', data: '{"sum":1}' }]);
   });
 
   it('of this bridge are forgotten once it has settled them', async () => {

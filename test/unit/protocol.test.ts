@@ -3,15 +3,17 @@
  * seeds. `SIM_SEEDS=100000 npx vitest run test/unit/protocol.test.ts` runs longer, `SIM_FROM=4711 SIM_SEEDS=1` one seed.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { NamedAttack } from '#test/sim/attack.ts';
+import { crashes, type NamedAttack } from '#test/sim/attack.ts';
 import { bridgeAttacks } from '#test/sim/bridge-attacks.ts';
 import { engineAttacks } from '#test/sim/engine-attacks.ts';
+import { epochAttacks } from '#test/sim/epoch-attacks.ts';
+import { orderAttacks } from '#test/sim/order-attacks.ts';
 import { otherAttacks } from '#test/sim/other-attacks.ts';
-import { drawPlan } from '#test/sim/plan.ts';
+import { drawPlan, type FaultName, type Focus } from '#test/sim/plan.ts';
 import { explain } from '#test/sim/shrink.ts';
 import { type Attack, simulate } from '#test/sim/simulate.ts';
 
-const SEEDS = Number(process.env.SIM_SEEDS ?? 5000);
+const SEEDS = Number(process.env.SIM_SEEDS ?? 4000);
 const FROM = Number(process.env.SIM_FROM ?? 1);
 const ATTACK_SEEDS = 2000;
 
@@ -34,6 +36,7 @@ const replaceable = vi.hoisted(() => (module: Record<string, unknown>) => {
   return Object.fromEntries(Object.entries(module).map(([name, real]) => [name, wrap(name, real)]));
 });
 vi.mock('#shared/entity/applied.ts', async (original) => replaceable(await original()));
+vi.mock('#shared/entity/epoch.ts', async (original) => replaceable(await original()));
 vi.mock('#shared/entity/outbox.ts', async (original) => replaceable(await original()));
 vi.mock('#shared/entity/working.ts', async (original) => replaceable(await original()));
 
@@ -50,6 +53,27 @@ describe('one effect a message', () => {
       if (violations.length > 0) expect.fail(await explain(drawPlan(seed)));
     }
   });
+});
+
+describe('it holds while', () => {
+  const FOCUSED_SEEDS = 300;
+  const failing: FaultName[] = ['the function throws', 'a decision throws', 'a publish is slow', 'the function is slow'];
+  const holds = async (focus: Focus) => {
+    for (let seed = 1; seed <= FOCUSED_SEEDS; seed++) {
+      const { violations } = await simulate(drawPlan(seed, focus));
+      if (violations.length > 0) expect.fail(await explain(drawPlan(seed, focus)));
+    }
+  };
+
+  it.each<[string, Focus]>([
+    ['two bridges own a function at once', { faults: ['two bridges own it', ...crashes], ordered: false }],
+    ['a binding is reset and replayed under load', { faults: ['the consumer is reset', 'two bridges own it', ...crashes] }],
+    [
+      'an ordered binding is handed over',
+      { faults: ['the bridge is restarted', 'the bridge is restarted', ...failing], ordered: true, keys: ['a'], core: 0, kinds: ['add'] },
+    ],
+    ['an ordered binding’s owner dies', { faults: ['the bridge crashes', ...failing], ordered: true, keys: ['a'], core: 0 }],
+  ])('%s', { timeout: 60_000 }, (_, focus) => holds(focus));
 });
 
 describe('a run that breaks', () => {
@@ -74,7 +98,7 @@ describe('every rule is needed', () => {
     return true;
   };
 
-  it.each([...engineAttacks, ...bridgeAttacks, ...otherAttacks])(
+  it.each([...engineAttacks, ...bridgeAttacks, ...orderAttacks, ...epochAttacks, ...otherAttacks])(
     '$rule: without $without a run breaks',
     { timeout: 120_000 },
     async (attack) => {
