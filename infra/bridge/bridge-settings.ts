@@ -42,7 +42,8 @@ export const HELP = `The bridge: takes messages from NATS, invokes AWS Lambda fu
 Settings are environment variables:
   NATS_URL      the NATS servers, divided by commas (needed; 2.12 or later, JetStream)
 ${NATS_HELP}
-  MANIFEST      path of the file that declares the functions (serverless.yml)
+  MANIFEST      what declares the functions: the path of a serverless.yml or of what osls has
+                compiled of it, or that itself (serverless.yml)
   STAGE         functions without a target are called <service>-<stage>-<name> (dev)
   HTTP_HOST     address of /healthz, /readyz and /metrics (127.0.0.1)
   HTTP_PORT     and its port (8080; 0: any free one)

@@ -39,7 +39,7 @@ const SILENT_MS = 10_000;
 const REFUSED_MS = 5000;
 
 /** Streams that capture whole families, so also what nobody knows. */
-const WATCHED_STREAMS = ['SUPERVISION_EVENTS', 'COORDINATION_MESSAGES', 'COORDINATION', 'ALERTS'];
+export const WATCHED_STREAMS = ['SUPERVISION_EVENTS', 'COORDINATION_MESSAGES', 'COORDINATION', 'ALERTS'];
 
 export type BridgeOptions = {
   manifest: Manifest;

@@ -58,6 +58,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     metrics: options.metrics.function(options.fn.name),
     attached: [],
     blocked: new Map(),
+    accused: false,
     concurrency: createConcurrency(options.fn.concurrency),
     tryAgain: (of, held, delayMs) => {
       if (!of.binding.ordered) nak(of, held, delayMs);

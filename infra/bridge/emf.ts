@@ -1,24 +1,25 @@
 /**
  * The metrics of Lambda's event source mappings for CloudWatch, in its embedded metric format: one JSON line a binding and
- * minute on standard output, which the log agent of a container on AWS (or a log driver) takes from there.
+ * minute on standard output, which the log agent of a container on AWS (or a log driver) takes from there. CloudWatch charges
+ * for every metric in every hour that has a value of it, so what was not counted is left out.
  */
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { BindingMetrics, BridgeMetrics } from './metrics.ts';
 
 const EVERY_MS = 60_000;
-const NAMESPACE = 'MisterSmith/Bridge';
+export const BRIDGE_NAMESPACE = 'MisterSmith/Bridge';
 
-const COUNTS: Record<string, (of: BindingMetrics) => { read(): number }> = {
+const COUNTS = {
   PolledEventCount: (of) => of.polled,
   FilteredOutEventCount: (of) => of.filteredOut,
   InvokedEventCount: (of) => of.invoked,
   FailedInvokeEventCount: (of) => of.failedInvoke,
   DroppedEventCount: (of) => of.dropped,
   OnFailureDestinationDeliveredEventCount: (of) => of.onFailureDestinationDelivered,
-};
+} satisfies Record<string, (of: BindingMetrics) => { read(): number }>;
 
 /** Left out where they are not known. */
-const LEVELS: Record<string, { unit: string; read(of: BindingMetrics): number | undefined }> = {
+const LEVELS = {
   OffsetLag: { unit: 'Count', read: (of) => of.lag.read() },
   IteratorAge: {
     unit: 'Milliseconds',
@@ -27,17 +28,22 @@ const LEVELS: Record<string, { unit: string; read(of: BindingMetrics): number | 
       return seconds === undefined ? undefined : Math.round(seconds * 1000);
     },
   },
-};
+} satisfies Record<string, { unit: string; read(of: BindingMetrics): number | undefined }>;
+
+/** Dimensions `FunctionName` (as Lambda calls it) and `EventSource` (the binding). */
+export type BridgeMetric = keyof typeof COUNTS | keyof typeof LEVELS;
 
 export type EmfOptions = {
   metrics: Pick<BridgeMetrics, 'bindings'>;
   /** Told one line at a time, without its end. */
   write(line: string): void;
+  /** Before the names of functions, so that stages in one account are told apart. */
+  prefix?: string;
   clock?: Clock;
 };
 
 /** Writes every minute what was counted in it, and the rest when the returned function is called. */
-export const writeEmf = ({ metrics, write, clock = systemClock }: EmfOptions): (() => void) => {
+export const writeEmf = ({ metrics, write, prefix = '', clock = systemClock }: EmfOptions): (() => void) => {
   const before = new Map<string, number>();
   const since = (binding: string, name: string, total: number): number => {
     const key = `${name} ${binding}`;
@@ -47,13 +53,13 @@ export const writeEmf = ({ metrics, write, clock = systemClock }: EmfOptions): (
   };
   const writeAll = () => {
     for (const [binding, of] of metrics.bindings) {
-      const counts = Object.entries(COUNTS).map(([name, count]) => ({
-        name,
-        unit: 'Count',
-        value: since(binding, name, count(of).read()),
-      }));
+      const counts = Object.entries(COUNTS).map(([name, count]) => {
+        const n = since(binding, name, count(of).read());
+        return { name, unit: 'Count', value: n > 0 ? n : undefined };
+      });
       const levels = Object.entries(LEVELS).map(([name, { unit, read }]) => ({ name, unit, value: read(of) }));
-      write(emfLine(binding, [...counts, ...levels], clock.now()));
+      const known = [...counts, ...levels].filter((metric): metric is Metric => metric.value !== undefined);
+      if (known.length > 0) write(emfLine(prefix, binding, known, clock.now()));
     }
   };
   let cancel: () => void;
@@ -70,17 +76,18 @@ export const writeEmf = ({ metrics, write, clock = systemClock }: EmfOptions): (
   };
 };
 
-const emfLine = (binding: string, metrics: { name: string; unit: string; value: number | undefined }[], timestamp: number): string => {
-  const known = metrics.filter(({ value }) => value !== undefined);
+type Metric = { name: string; unit: string; value: number };
+
+const emfLine = (prefix: string, binding: string, metrics: Metric[], timestamp: number): string => {
   const directive = {
-    Namespace: NAMESPACE,
+    Namespace: BRIDGE_NAMESPACE,
     Dimensions: [['FunctionName', 'EventSource']],
-    Metrics: known.map(({ name, unit }) => ({ Name: name, Unit: unit })),
+    Metrics: metrics.map(({ name, unit }) => ({ Name: name, Unit: unit })),
   };
   return JSON.stringify({
     _aws: { Timestamp: timestamp, CloudWatchMetrics: [directive] },
-    FunctionName: binding.split('.')[0],
+    FunctionName: `${prefix}${binding.split('.')[0]}`,
     EventSource: binding,
-    ...Object.fromEntries(known.map(({ name, value }) => [name, value])),
+    ...Object.fromEntries(metrics.map(({ name, value }) => [name, value])),
   });
 };

@@ -41,6 +41,7 @@ const thrown = (functionName: string, error: unknown): InvokeError =>
   new InvokeError('function_error', `${functionName} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 
 const importHandler = async ({ name, handler }: FunctionEntry): Promise<LocalHandler> => {
+  if (!handler) throw new ManifestError(`functions.${name}: a compiled manifest names no code to run here: read serverless.yml`);
   const module = (await import(pathToFileURL(handler.module).href).catch((error: Error) => {
     throw new ManifestError(`functions.${name}.handler: ${handler.module} cannot be loaded: ${error.message}`);
   })) as Record<string, unknown>;

@@ -52,10 +52,10 @@ const drain = async ({ connection, bridge }: Running, seconds: number, log: Log)
 
 /** Until a signal comes or NATS does not want it any more. Answers the exit code. */
 const serve = async (read: Read, log: Log): Promise<number> => {
-  const { settings } = read;
+  const { settings, prefix } = read;
   const metrics = createMetrics();
   const tracing = await startTracing(log.warn, withoutEmpty(process.env));
-  const stopEmf = settings.METRICS_EMF === 'on' ? writeEmf({ metrics, write: (line) => write(`${line}\n`) }) : undefined;
+  const stopEmf = settings.METRICS_EMF === 'on' ? writeEmf({ metrics, prefix, write: (line) => write(`${line}\n`) }) : undefined;
   let bridge: Bridge | undefined;
   let stopping = false;
   const http = await serveHttp({

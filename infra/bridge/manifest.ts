@@ -39,8 +39,8 @@ export type Binding = {
 export type FunctionEntry = {
   name: string;
   description?: string;
-  /** Path of the module and the name of its export. */
-  handler: { module: string; export: string };
+  /** Path of the module and the name of its export; not in a compiled manifest. */
+  handler?: { module: string; export: string };
   /** What it is called at AWS: a name, `<name>:<alias or version>` or an ARN. */
   target?: string;
   /** ms */

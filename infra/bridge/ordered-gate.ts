@@ -95,9 +95,10 @@ export const orderedGate = ({ clock, ackWait, read, log }: OrderedGateOptions, s
     if (result && !reading) {
       reading = result;
       came = [...of.keys()].filter((sequence) => sequence <= result.delivered).length;
-      after('deadline', ackWait + SLACK_MS, () => giveUp(of));
       allow(1);
     }
+    // While the server does not answer nothing can come back.
+    if (reading && (!result || result === reading)) after('deadline', ackWait + SLACK_MS, () => giveUp(of));
     // All that is out is in these hands.
     if (result && result.outstanding <= inHands) return open();
     if (reading && came >= reading.outstanding) return open();
@@ -108,7 +109,8 @@ export const orderedGate = ({ clock, ackWait, read, log }: OrderedGateOptions, s
   const giveUp = async (of: Map<number, Delivery>): Promise<void> => {
     const result = await read().catch(() => undefined);
     if (held !== of) return;
-    const missing = (result?.outstanding ?? of.size) - of.size;
+    if (!result) return after('deadline', ackWait + SLACK_MS, () => giveUp(of));
+    const missing = result.outstanding - of.size;
     if (missing > 0) log(`messages of an earlier owner that have not come back: ${missing}; later ones do not wait for them any longer`);
     open();
   };

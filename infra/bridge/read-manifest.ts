@@ -6,81 +6,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import * as z from 'zod';
+import { readCompiled } from './compiled-manifest.ts';
 import type { Binding, FunctionEntry, GroupBy, Manifest, SourceSpec } from './manifest.ts';
-import { filterMistakes } from './record-filter.ts';
+import { type NatsEvent, natsEventSchema } from './nats-event.ts';
 
 export class ManifestError extends Error {
   override name = 'ManifestError';
 }
 
 const seconds = z.number().int().min(1).max(900);
-const filter = z.string().regex(/^[^\s.]+(\.[^\s.]+)*$/, 'is not a subject filter: tokens divided by dots');
-const filters = z.union([filter, z.array(filter).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]));
-
-const pattern = z.record(z.string(), z.unknown()).check((context) => {
-  for (const { path, message } of filterMistakes(context.value))
-    context.issues.push({ code: 'custom', message, path: [...path], input: context.value });
-});
-
-const word = z.string().regex(/^[a-z][a-z0-9-]*$/, 'a name has lower case letters, digits and -');
-
-const start = z.union(
-  [
-    z.literal(['all', 'new']),
-    z.strictObject({ time: z.iso.datetime({ offset: true }) }),
-    z.strictObject({ sequence: z.number().int().min(1) }),
-  ],
-  'is all, new, { time: <ISO time, such as 2026-01-31T12:00:00Z> } or { sequence: <number> }',
-);
-
-/** One `nats` event. Exactly one of `stream`, `core`, `request` and `schedule` says where its messages come from. */
-export const natsEventSchema = z
-  .strictObject({
-    name: word.optional(),
-    stream: z.string().optional(),
-    subjects: filters.optional(),
-    core: filters.optional(),
-    request: filters.optional(),
-    /** s: an alarm of the entity `<name>#main` at this rate. */
-    schedule: z.number().int().min(1).max(86_400).optional(),
-    fold: z.literal('latest').optional(),
-    batchSize: z.number().int().min(1).max(10_000).default(100),
-    batchWindow: z.number().int().min(0).max(300_000).default(0),
-    concurrency: z.number().int().min(1).max(1000).default(4),
-    groupBy: z.string().optional(),
-    ordered: z.boolean().default(false),
-    start: start.optional(),
-    streamed: z.boolean().default(false),
-    partition: word.optional(),
-    filter: pattern.optional(),
-    retry: z
-      .strictObject({
-        attempts: z.number().int().min(1).max(100).default(5),
-        backoff: z.array(z.number().int().min(0).max(3_600_000)).min(1).default([1000, 5000, 30_000]),
-        maxAge: z.number().int().min(1000).default(3_600_000),
-      })
-      .prefault({}),
-    publishes: filters.optional(),
-    own: z.boolean().default(false),
-  })
-  .check((context) => {
-    const event = context.value;
-    const say = (message: string, path: string) => context.issues.push({ code: 'custom', message, path: [path], input: event });
-    const kinds = (['stream', 'core', 'request', 'schedule'] as const).filter((kind) => event[kind] !== undefined);
-    if (kinds.length !== 1) say(`needs exactly one of stream, core, request and schedule, has ${kinds.join(' and ') || 'none'}`, 'stream');
-    if (event.schedule !== undefined && !event.name) say('is needed with schedule: the kind of the entity that is woken', 'name');
-    if (event.stream !== undefined && !event.subjects) say('is needed with stream: which of its subjects', 'subjects');
-    if (event.stream === undefined && event.subjects) say('goes with stream only', 'subjects');
-    if (event.fold && !event.core) say('goes with core only', 'fold');
-    if (event.ordered && (!event.stream || !event.groupBy))
-      say('goes with stream and groupBy only: what is ordered are the messages of a key', 'ordered');
-    if (event.start && !event.stream) say('goes with stream only', 'start');
-    if (event.streamed && !event.request) say('goes with request only', 'streamed');
-    if (event.filter && event.schedule !== undefined) say('goes with stream, core and request only', 'filter');
-  });
-
-type NatsEvent = z.infer<typeof natsEventSchema>;
-
 const environment = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).default({});
 
 /** Names at AWS: a function's own name, `<name>:<alias or version>` or an ARN. */
@@ -140,14 +74,8 @@ const resolveVariables = (value: unknown, environment: NodeJS.ProcessEnv): unkno
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolveVariables(item, environment)]));
 };
 
-/** Checks the text of a serverless.yml. Throws a ManifestError that lists all mistakes. */
-export const parseManifest = (text: string, path: string): Manifest => {
-  let document: unknown;
-  try {
-    document = resolveVariables(parseYaml(text), process.env);
-  } catch (error) {
-    throw new ManifestError(`${path} is not YAML: ${String((error as Error).message).split('\n')[0]}`);
-  }
+/** Checks a serverless.yml that is read and resolved. Throws a ManifestError that lists all mistakes. */
+export const toManifest = (document: unknown, path: string): Manifest => {
   const parsed = serverlessSchema.safeParse(document);
   if (!parsed.success) {
     const mistakes = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
@@ -184,9 +112,26 @@ export const parseManifest = (text: string, path: string): Manifest => {
   return { ...(service && { service }), functions: entries };
 };
 
-export const readManifest = async (path: string): Promise<Manifest> => {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new ManifestError(`${path} cannot be read (${error.code}): run this in the project's folder`);
+/** Checks the text of a serverless.yml, or of a compiled manifest. Throws a ManifestError that lists all mistakes. */
+export const parseManifest = (text: string, path: string): Manifest => {
+  let document: unknown;
+  try {
+    document = resolveVariables(parseYaml(text), process.env);
+  } catch (error) {
+    throw new ManifestError(`${path} is not YAML: ${String((error as Error).message).split('\n')[0]}`);
+  }
+  try {
+    return readCompiled(document) ?? toManifest(document, path);
+  } catch (error) {
+    throw error instanceof ManifestError ? error : new ManifestError(`${path} cannot be used: ${(error as Error).message}`);
+  }
+};
+
+/** From a file, or from the text of a compiled manifest itself. */
+export const readManifest = async (pathOrJson: string): Promise<Manifest> => {
+  if (pathOrJson.startsWith('{')) return parseManifest(pathOrJson, 'the manifest');
+  const text = await readFile(pathOrJson, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new ManifestError(`${pathOrJson} cannot be read (${error.code}): run this in the project's folder`);
   });
-  return parseManifest(text, path);
+  return parseManifest(text, pathOrJson);
 };

@@ -69,6 +69,16 @@ export const ensureTable = async (client: DynamoDBClient, tableName: string): Pr
   }
 };
 
+/** What a table of this name has that is not as it should be; nothing where there is no table. Throws a TableError when that cannot be known. */
+export const tableDifferences = async (client: DynamoDBClient, tableName: string): Promise<string[]> => {
+  try {
+    const table = await describe(client, tableName);
+    return table ? differences(table) : [];
+  } catch (error) {
+    throw toTableError(error, tableName, await whereIs(client));
+  }
+};
+
 const describe = async (client: DynamoDBClient, TableName: string): Promise<TableDescription | undefined> => {
   try {
     return (await client.send(new DescribeTableCommand({ TableName }))).Table;

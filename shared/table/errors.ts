@@ -24,8 +24,10 @@ export const toTableError = (error: unknown, tableName: string, where: string): 
 const sentence = (name: string, message: string, code: string | undefined, tableName: string, where: string): string => {
   if (name === 'ResourceNotFoundException' || name === 'ResourceNotFound')
     return `there is no table ${tableName} at ${where}: create it, or set TABLE_NAME to one that exists`;
-  if (SILENT.has(name) || UNREACHABLE.has(code ?? ''))
-    return `the table's endpoint ${where} does not answer (${code ?? name}): start it, or correct AWS_ENDPOINT_URL_DYNAMODB`;
+  if (SILENT.has(name) || UNREACHABLE.has(code ?? '')) {
+    const advice = where.startsWith('http') ? 'start it, or correct AWS_ENDPOINT_URL_DYNAMODB' : 'correct AWS_REGION, or the network';
+    return `the table's endpoint ${where} does not answer (${code ?? name}): ${advice}`;
+  }
   if (name === 'CredentialsProviderError')
     return `there are no AWS credentials for ${where}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID with its secret`;
   if (message === 'Region is missing') return 'there is no AWS region for the table: set AWS_REGION';

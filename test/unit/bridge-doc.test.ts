@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { NATURES } from '#functions/dlq-processor/classify.ts';
 import { deadLetter } from '#infra/bridge/dead-letter.ts';
 import { createMetrics } from '#infra/bridge/metrics.ts';
-import { natsEventSchema } from '#infra/bridge/read-manifest.ts';
+import { natsEventSchema } from '#infra/bridge/nats-event.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
 
 const doc = readFileSync(new URL('../../docs/bridge.md', import.meta.url), 'utf8');

@@ -111,6 +111,12 @@ describe('what lets the bridge in', () => {
     for (const name of files) expect(wrong).toContain(`${name} ("${at('empty')}"): is not a`);
   });
 
+  it('is looked into where it is content and no path, and is not told', async () => {
+    const files = ['NATS_CREDS', 'NATS_CA', 'NATS_CERT', 'NATS_KEY'];
+    const text = await mistakes(Object.fromEntries(files.map((name) => [name, '-----BEGIN NOTHING-----\nabc\n'])));
+    for (const name of files) expect(text).toContain(`${name} (a secret): is not a`);
+  });
+
   it('comes in pairs: a user with a password, a certificate with its key', async () => {
     const text = await mistakes({ NATS_USER: 'a', NATS_KEY: at('empty') });
     expect(text).toContain('NATS_USER is set without NATS_PASSWORD: set both or neither');
