@@ -28,8 +28,6 @@ export type Dispatch = Omit<DispatcherOptions, 'metrics'> & {
   concurrency: Concurrency;
   /** After so many ms; the later ones of its key wait behind it where the binding is ordered (rule 9). */
   tryAgain(of: Attached, held: Held, delayMs: number): void;
-  /** A record was given up on as what kills whatever touches it: the others of this life of the dispatcher are tried. */
-  accused: boolean;
   /** Why outputs cannot be published, by who waits to publish them. */
   blocked: Map<object, string>;
 };

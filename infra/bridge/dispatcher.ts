@@ -15,6 +15,7 @@ import {
   type Held,
   isDurable,
   keepAlive,
+  mayOverfill,
   nak,
   newAttached,
   refreshFloor,
@@ -58,7 +59,6 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     metrics: options.metrics.function(options.fn.name),
     attached: [],
     blocked: new Map(),
-    accused: false,
     concurrency: createConcurrency(options.fn.concurrency),
     tryAgain: (of, held, delayMs) => {
       if (!of.binding.ordered) nak(of, held, delayMs);
@@ -84,12 +84,12 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       }
     }
     const key = keyOf(to.binding, record);
-    const bytes = d.invoker.bytesOf?.(record) ?? delivery.bytes;
     const folded = to.folding.get(key);
     if (folded) {
-      foldInto(to, folded, delivery, bytes);
+      foldInto(folded, delivery);
       return;
     }
+    const bytes = (mayOverfill(to, delivery) ? d.invoker.bytesOf?.(record) : undefined) ?? delivery.bytes;
     // A delivery count above the attempts without a failure seen: it may be what kills whatever touches it.
     const alone = tracked?.failures === 0 && record.deliveries > to.binding.retry.attempts;
     const held: Held = { delivery, consumer: to.source.consumer, tracked, key, bytes, queuedAt: clock.now(), alone, released: false };

@@ -10,6 +10,8 @@ import type { Delivery, Source } from './ports.ts';
 export const MAX_SPAN = 10_000;
 /** Lambda takes 6 MB; the records' JSON around the payloads needs room. */
 const MAX_BATCH_BYTES = 5_000_000;
+/** What records that nobody counted exactly may be of a batch. */
+const JSON_BYTES = 1_000_000;
 export const NO_FLOOR: Floor = { sequence: 0, asOf: new Date(0).toISOString() };
 
 /** A message that was delivered and is not settled yet; it stays while the server waits to deliver it again. */
@@ -78,6 +80,12 @@ export const roomOf = (of: Attached): number => {
   return Math.max(0, Math.min(span, MAX_SPAN - of.heldCount));
 };
 
+/**
+ * Whether many such messages could make a batch too large by what JSON adds: up to five bytes to each, and what stands around a
+ * payload. Only then are they counted as they are sent, which takes as long as sending.
+ */
+export const mayOverfill = (of: Queue, { bytes }: Pick<Delivery, 'bytes'>): boolean => 6 * (bytes + 100) * of.batching.size > JSON_BYTES;
+
 /** Keeps account of a durable message. undefined: it is held already, and what is said of it goes to this delivery now (rule 1). */
 export const track = (of: Attached, delivery: Delivery, now: number): Tracked | undefined => {
   const { record } = delivery;
@@ -104,15 +112,13 @@ const forgetTail = (of: Attached, record: BatchRecord): void => {
   for (const { held } of of.unsettled.values()) if (held) held.delivery = { ...held.delivery, ack() {}, nak() {}, working() {} };
 };
 
-/** `fold: latest`: the newest record stands for all that came in the window. */
-export const foldInto = (to: Attached, held: Held, delivery: Delivery, bytes: number): void => {
+/** `fold: latest`: the newest record stands for all that came in the window. It counts as large as the first. */
+export const foldInto = (held: Held, delivery: Delivery): void => {
   const before = held.delivery.record;
   const { count, first } = before.folded ?? { count: 1, first: before.timestamp };
   delivery.record.folded = { count: count + 1, first, last: delivery.record.timestamp };
   held.delivery.ack();
   held.delivery = delivery;
-  to.heldBytes += bytes - held.bytes;
-  held.bytes = bytes;
 };
 
 /** The bridge holds it no longer. `settled`: nobody will see it again. */

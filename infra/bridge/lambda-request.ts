@@ -6,8 +6,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, t
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import { getEndpointFromInstructions } from '@smithy/core/endpoints';
-import { SignatureV4 } from '@smithy/signature-v4';
+import { lambdaSigner, type Sign } from './lambda-signature.ts';
 
 /** ms */
 export const CONNECT_MS = 3_000;
@@ -44,27 +43,47 @@ const exchange = (options: RequestOptions, body: Buffer, timeout: number): Promi
     request.end(body);
   });
 
-/** Requests of a client's endpoint, signed for it. */
-export const lambdaRequest = ({ config }: LambdaClient): LambdaRequest => {
-  const { region, credentials, sha256 } = config;
-  const signer = new SignatureV4({ service: 'lambda', region, credentials, sha256 });
-  const agents: Record<string, HttpAgent> = { 'http:': new HttpAgent(AGENT), 'https:': new HttpsAgent(AGENT) };
-  let endpoint: Awaited<ReturnType<typeof findEndpoint>> | undefined;
+/** Where a client's calls go. It says so only in the middle of one. */
+const findEndpoint = async (client: LambdaClient): Promise<URL> => {
+  let url: URL | undefined;
+  const command = new InvokeCommand({ FunctionName: 'any' });
+  command.middlewareStack.add(
+    (_, context) => async () => {
+      url = context.endpointV2?.url;
+      return { output: { $metadata: {} }, response: undefined };
+    },
+    { step: 'build' },
+  );
+  await client.send(command);
+  return url as URL;
+};
 
-  const findEndpoint = async () => {
-    const { url } = await getEndpointFromInstructions({}, InvokeCommand, config);
-    const { protocol, host } = url;
+/** Requests of a client's endpoint, signed for it. */
+export const lambdaRequest = (client: LambdaClient): LambdaRequest => {
+  const { region, credentials } = client.config;
+  const agents: Record<string, HttpAgent> = { 'http:': new HttpAgent(AGENT), 'https:': new HttpsAgent(AGENT) };
+  let found: { sign: Sign; base: string; host: string; options: RequestOptions } | undefined;
+
+  const find = async () => {
+    const sign = lambdaSigner(await region());
+    const url = await findEndpoint(client);
+    const { protocol, host, pathname } = url;
     // Of an IPv6 address without its brackets.
     const { hostname, port } = urlToHttpOptions(url);
-    return { base: url.pathname.replace(/\/$/, ''), host, port, where: { protocol, hostname: hostname as string } };
+    return {
+      sign,
+      base: pathname.replace(/\/$/, ''),
+      host,
+      options: { method: 'POST', protocol, hostname, port, agent: agents[protocol] },
+    };
   };
 
   return async (functionPath, body, timeout) => {
-    endpoint ??= await findEndpoint();
-    const { base, host, port, where } = endpoint;
+    found ??= await find();
+    const { sign, base, host, options } = found;
     const path = base + functionPath;
-    const unsigned = { Host: host, 'Content-Type': 'application/octet-stream', 'Content-Length': String(body.length) };
-    const { headers } = await signer.sign({ ...where, method: 'POST', path, query: {}, headers: unsigned, body });
-    return exchange({ ...where, port, method: 'POST', path, headers, agent: agents[where.protocol] }, body, timeout);
+    const headers = sign(await credentials(), host, path, body);
+    headers.push('content-length', String(body.length));
+    return exchange({ ...options, path, headers }, body, timeout);
   };
 };

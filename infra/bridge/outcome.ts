@@ -21,14 +21,11 @@ export const runBatch = async (d: Dispatch, of: Attached, whole: Held[]): Promis
   if (batch.length < whole.length) for (const held of whole) if (of.parked.has(held.key)) d.tryAgain(of, held, 0);
   const [first] = batch;
   if (!first) return;
-  // What queued behind the one that kills was delivered as often. The one that comes first is it; the others are tried, alone.
-  if (first.alone && isExhausted(of, first) && !d.accused) {
-    d.accused = true;
+  if (first.alone && isExhausted(of, first))
     return settle(d, of, first, {
       code: 'exhausted',
       message: `it was delivered ${first.delivery.record.deliveries} times and never answered`,
     });
-  }
   let invoked: Invoked<Answer>;
   try {
     invoked = await invokePatiently(d, of, batch);

@@ -91,7 +91,7 @@ test('a paused binding leaves its messages where they are, and goes on when it i
 test('a binding that is reset begins again where it is told, in the next epoch', async () => {
   const seen: string[] = [];
   const consumers = new Set<string>();
-  await aBridge(yaml([`name: a, ${HEALTH}`]), async (batch) => {
+  await aBridge(yaml([`name: a, ${HEALTH}, concurrency: 1`]), async (batch) => {
     consumers.add(batch.consumer.replace(/.*\//, ''));
     return keeping(seen)(batch);
   });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { mayOverfill } from '#infra/bridge/held.ts';
 import { payloadBytes } from '#infra/bridge/record.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
 import { aBatch, anyRecord } from '#test/support/invoker-contract.ts';
@@ -22,4 +23,15 @@ it.each([
   ['control characters', '\u0001'.repeat(300), 1800],
 ])('counts %s as they are sent', (_, data, bytes) => {
   expect(payloadBytes(aRecord(1, { data })) - payloadBytes(aRecord(1, { data: '' }))).toBe(bytes);
+});
+
+it('needs no count of messages that fit whatever JSON makes of them', () => {
+  const worst = (bytes: number) => payloadBytes(aRecord(1, { data: '\u0001'.repeat(bytes) }));
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 100_000 }), fc.integer({ min: 1, max: 10_000 }), (bytes, size) => {
+      const queue = { name: 'any', batching: { size, window: 0, bytes: 5_000_000 } };
+      expect(mayOverfill(queue, { bytes }) || size * worst(bytes) <= 1_000_000).toBe(true);
+    }),
+  );
+  expect(mayOverfill({ name: 'default', batching: { size: 100, window: 0, bytes: 5_000_000 } }, { bytes: 1000 })).toBe(false);
 });
