@@ -1,11 +1,14 @@
 /** Which subjects a stream stores: the subjects of all streams, read at the start and again from time to time. */
-import { jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { Clock } from '#shared/clock.ts';
+import { type Clock, sleep } from '#shared/clock.ts';
 import { matchesFilter } from '#shared/subjects.ts';
 
 const REFRESH_MS = 30_000;
 const MAX_REMEMBERED = 10_000;
+/** How often, and so long apart, a stream without a leader is waited for at the start. */
+const PATIENCE = 20;
+const AGAIN_MS = 500;
 
 /** The stream that captures a subject. */
 export type Capture = {
@@ -35,15 +38,12 @@ export const capturedSubjects = ({ nc, clock }: { nc: NatsConnection; clock: Clo
 
   const load = async () => {
     const manager = await jetstreamManager(nc, { checkAPI: false });
-    const found: Row[] = [];
-    const streams = new Set<string>();
-    for await (const { config } of manager.streams.list()) {
-      streams.add(config.name);
-      if (config.no_ack) continue;
-      const capture = { stream: config.name, atomic: config.allow_atomic === true };
-      for (const filter of config.subjects ?? []) found.push({ filter, capture });
+    let { streams, found } = await list(manager);
+    // In a cluster the list leaves out a stream that has no leader, and at the start nobody knows what it stores.
+    for (let n = 0; !table && n < PATIENCE && (await hasOthers(manager, streams)); n++) {
+      await sleep(clock, AGAIN_MS);
+      ({ streams, found } = await list(manager));
     }
-    // In a cluster the list leaves out a stream that has no leader.
     const missing = (table ?? []).filter(({ capture }) => !streams.has(capture.stream));
     table = [...found, ...missing.map(({ filter, capture }) => ({ filter, capture: { ...capture, missing: true as const } }))];
     remembered.clear();
@@ -78,4 +78,21 @@ export const capturedSubjects = ({ nc, clock }: { nc: NatsConnection; clock: Clo
     },
     close: () => cancel(),
   };
+};
+
+const list = async (manager: JetStreamManager): Promise<{ streams: Set<string>; found: Row[] }> => {
+  const found: Row[] = [];
+  const streams = new Set<string>();
+  for await (const { config } of manager.streams.list()) {
+    streams.add(config.name);
+    if (config.no_ack) continue;
+    const capture = { stream: config.name, atomic: config.allow_atomic === true };
+    for (const filter of config.subjects ?? []) found.push({ filter, capture });
+  }
+  return { streams, found };
+};
+
+const hasOthers = async (manager: JetStreamManager, streams: ReadonlySet<string>): Promise<boolean> => {
+  for await (const name of manager.streams.names()) if (!streams.has(name)) return true;
+  return false;
 };

@@ -22,7 +22,7 @@ beforeEach(async () => {
   env = { NATS_PORT: String(await freePort()), HTTP_PORT: '0', DATA_DIR: folder };
   stack = startLocalStack(env);
   await stack.ready;
-  client = await carefulClient(env.NATS_PORT);
+  client = await carefulClient([`127.0.0.1:${env.NATS_PORT}`]);
 }, 120_000);
 afterEach(async () => {
   stopWorkers();

@@ -48,6 +48,8 @@ export type ChaosWorld = {
   table: TestTable;
   client: CarefulClient;
   manager: JetStreamManager;
+  /** A bridge that runs the functions in its own process. */
+  startLocalBridge(): Promise<BridgeProgram>;
   /** Of `inside` the command that runs it, such as one that enters a network namespace; at `address` it is reached then. */
   startBridge(env?: Record<string, string>, inside?: { command: readonly string[]; address: string }): Promise<BridgeProgram>;
   stop(): Promise<void>;
@@ -126,13 +128,19 @@ export const setupChaos = async (options: ChaosOptions = {}): Promise<ChaosWorld
 
   const lambdaPort = await freePort();
   const lambda = `http://${lambdaAddress}:${lambdaPort}`;
-  const host = startProgram(process.execPath, [resolve('test/support/function-host.ts'), lambdaAddress, String(lambdaPort)], {
+  const functions = {
     TABLE_NAME: table.tableName,
     AWS_ENDPOINT_URL_DYNAMODB: table.endpoint,
     POWERTOOLS_METRICS_DISABLED: 'true',
     POWERTOOLS_LOG_LEVEL: 'CRITICAL',
-  });
-  started.push(host);
+  };
+  const start = (command: string, args: readonly string[], env: Record<string, string>): Program => {
+    const program = startProgram(command, args, env);
+    started.push(program);
+    return program;
+  };
+  const host = start(process.execPath, [resolve('test/support/function-host.ts'), lambdaAddress, String(lambdaPort)], functions);
+  const settings = { NATS_URL: natsUrl, MANIFEST: manifest, AWS_ENDPOINT_URL_LAMBDA: lambda };
 
   return {
     servers,
@@ -145,11 +153,13 @@ export const setupChaos = async (options: ChaosOptions = {}): Promise<ChaosWorld
     async startBridge(env = {}, inside = { command: [], address: '127.0.0.1' }) {
       const port = await freePort();
       const [command = '', ...args] = [...inside.command, process.execPath, resolve('infra/bridge/main.ts')];
-      const settings = { NATS_URL: natsUrl, MANIFEST: manifest, AWS_ENDPOINT_URL_LAMBDA: lambda };
       const http = { HTTP_HOST: inside.address, HTTP_PORT: String(port) };
-      const program = startProgram(command, args, { ...settings, ...http, ...env });
-      started.push(program);
-      return bridgeProgram(program, `http://${inside.address}:${port}`);
+      return bridgeProgram(start(command, args, { ...settings, ...http, ...env }), `http://${inside.address}:${port}`);
+    },
+    async startLocalBridge() {
+      const port = await freePort();
+      const env = { ...settings, ...functions, HTTP_PORT: String(port) };
+      return bridgeProgram(start(process.execPath, [resolve('test/support/local-bridge.ts')], env), `http://127.0.0.1:${port}`);
     },
     async stop() {
       await client.close();

@@ -1,4 +1,4 @@
-/** Functions deployed to MiniStack, an emulator of AWS that needs no container: it runs them with the Node on the PATH. */
+/** Functions of a module on MiniStack, without a deployment. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
@@ -6,13 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CreateFunctionCommand, LambdaClient, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
-import { freePort } from '#infra/local/free-port.ts';
-import { spawnGuarded } from '#infra/local/guarded-child.ts';
-import { exists, install, pip } from '#infra/local/install.ts';
-import { CACHE } from '#infra/local/settings.ts';
+import { startMinistack } from '#infra/local/ministack.ts';
 import { ownEndpoint } from '#shared/own-endpoint.ts';
 
-const INSTALLED = join(CACHE, 'ministack-1.5.33');
 const PATIENCE_MS = 20_000;
 
 const ZIP = 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "w").write(sys.argv[2], "index.mjs")';
@@ -34,11 +30,6 @@ const deploy = async (endpoint: string, names: Record<string, string>, ZipFile: 
   client.destroy();
 };
 
-const answering = async (endpoint: string): Promise<void> => {
-  for (const until = Date.now() + PATIENCE_MS; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 50)))
-    if (await fetch(endpoint).catch(() => undefined)) return;
-};
-
 const within = <T>(ms: number, work: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`it took more than ${ms} ms`)), ms);
@@ -47,26 +38,18 @@ const within = <T>(ms: number, work: Promise<T>): Promise<T> =>
 
 /** `names` says which export of the module each function is. Rejects where the emulator cannot be installed or started in time. */
 export const lambdaStack = async (module: string, names: Record<string, string>) => {
-  if (!(await exists(INSTALLED))) await within(PATIENCE_MS, install(INSTALLED, 'pip', pip('ministack-requirements.txt', process.env)));
   const folder = await mkdtemp(join(tmpdir(), 'lambda-stack-'));
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
-  const env = { ...process.env, PYTHONPATH: INSTALLED, GATEWAY_PORT: String(port), BIND_HOST: '127.0.0.1', SERVICES: 'lambda' };
-  const child = spawnGuarded({ command: 'python3', args: ['-m', 'ministack'], env, logFile: join(folder, 'ministack.log') });
-  const ended = child.exited.then((code) => Promise.reject(new Error(`ministack ended with ${code}`)));
+  const starting = startMinistack({ port: 0, services: ['lambda'], folder, log: console.info });
   const close = async () => {
-    await child.stop();
+    await (await starting).stop();
     await rm(folder, { recursive: true, force: true });
   };
-  const starting = async () => {
-    await answering(endpoint);
-    await deploy(endpoint, names, await zipped(module, folder));
-  };
   try {
-    await within(PATIENCE_MS, Promise.race([starting(), ended]));
+    const { endpoint } = await within(PATIENCE_MS, starting);
+    await within(PATIENCE_MS, deploy(endpoint, names, await zipped(module, folder)));
+    return { endpoint, close };
   } catch (error) {
-    await close();
+    await close().catch(() => undefined);
     throw error;
   }
-  return { endpoint, close };
 };

@@ -1,53 +1,57 @@
-/** The whole product in this process: nats-server, table, bridge and the functions of serverless.yml, on free ports. */
+/** The whole product: nats-server, table and bridge on free ports, and the functions of serverless.yml where the target is. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { type Bridge, startBridge } from '#infra/bridge/bridge.ts';
-import { localInvoker } from '#infra/bridge/local-invoker.ts';
+import { startBridge } from '#infra/bridge/bridge.ts';
+import type { Manifest } from '#infra/bridge/manifest.ts';
+import type { Invoker } from '#infra/bridge/ports.ts';
 import { readManifest } from '#infra/bridge/read-manifest.ts';
 import { setupNats } from './nats.ts';
-import { setupTable } from './table.ts';
+
+/** Where the functions run. */
+export type Target = {
+  invoker: Invoker;
+  /** The functions' table, empty. */
+  table: { client: DynamoDBClient; name: string };
+  stop(): Promise<void>;
+};
+
+/** `environment`: settings of the functions that are not those of serverless.yml. */
+export type SetupTarget = (manifest: Manifest, environment: Record<string, string>) => Promise<Target>;
+
+const targets: Record<string, () => Promise<SetupTarget>> = {
+  'in-process': async () => (await import('./in-process-target.ts')).inProcessTarget,
+  lambda: async () => (await import('./lambda-target.ts')).lambdaTarget,
+};
 
 export type Stack = {
   nc: NatsConnection;
   url: string;
-  bridge: Bridge;
-  /** What the bridge said. */
-  log: string[];
+  table: Target['table'];
   /** Resolves when a stream has it. */
   publish(subject: string, body: unknown): Promise<void>;
   stop(): Promise<void>;
 };
 
-/** One a test file: functions keep the table's connection for the life of their process. */
-export const setupStack = async (): Promise<Stack> => {
-  const [nats, table] = await Promise.all([setupNats({ streams: true }), setupTable()]);
-  Object.assign(process.env, {
-    TABLE_NAME: table.tableName,
-    AWS_ENDPOINT_URL_DYNAMODB: table.endpoint,
-    POWERTOOLS_METRICS_DISABLED: 'true',
-    POWERTOOLS_LOG_LEVEL: 'CRITICAL',
-  });
-  const nc = nats.connection;
-  const log: string[] = [];
+/** One a test file. The project of vitest.config.ts says what the target is. */
+export const setupStack = async (environment: Record<string, string> = {}): Promise<Stack> => {
   const manifest = await readManifest('serverless.yml');
-  const bridge = await startBridge({
-    manifest,
-    connection: nc,
-    invoker: await localInvoker(manifest),
-    log: (sentence) => log.push(sentence),
-  });
+  const setupTarget = await targets[process.env.MISTERSMITH_TARGET ?? 'in-process']?.();
+  if (!setupTarget) throw new Error(`MISTERSMITH_TARGET ${process.env.MISTERSMITH_TARGET} is none of ${Object.keys(targets)}`);
+  const [nats, target] = await Promise.all([setupNats({ streams: true }), setupTarget(manifest, environment)]);
+  const nc = nats.connection;
+  const bridge = await startBridge({ manifest, connection: nc, invoker: target.invoker, log: () => undefined });
   const js = jetstream(nc);
   return {
     nc,
     url: nats.url,
-    bridge,
-    log,
+    table: target.table,
     publish: async (subject, body) => {
       await js.publish(subject, typeof body === 'string' ? body : JSON.stringify(body));
     },
     stop: async () => {
       await bridge.drain(5000);
-      await Promise.all([nats.stop(), table.stop()]);
+      await Promise.all([nats.stop(), target.stop()]);
     },
   };
 };
