@@ -1,8 +1,8 @@
-/** Brings the streams of a server to what is wanted: creates, changes in place, never deletes. */
+/** Brings the streams of a server to what is wanted: creates, changes in place, deletes only where it was told that it may. */
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { isSupportedVersion, MIN_SERVER_VERSION } from './server-version.ts';
-import { streamDifference } from './stream-difference.ts';
+import { type StreamDifference, streamDifference } from './stream-difference.ts';
 import type { StreamSpec } from './streams.ts';
 
 /** A server or a stream that cannot be used as it is; the message says what to do. */
@@ -44,32 +44,43 @@ const attempt = async (what: string, work: Promise<unknown>): Promise<void> => {
   }
 };
 
-/** Names of streams. */
-export type Applied = { created: string[]; updated: string[]; unchanged: string[] };
+export type StreamPlan = { spec: StreamSpec /** The stream as it stands. */; standing?: StreamInfo; difference?: StreamDifference };
 
 /**
- * `log` is told a sentence for every stream that is changed. Rejects with a StreamsError: before anything is touched where a
- * stream cannot become what is wanted, and when the server refuses.
+ * What `applyStreams` would do. Rejects with a StreamsError where a stream cannot become what is wanted; `mayLose`: unless it
+ * can by losing messages.
  */
-export const applyStreams = async (
-  manager: JetStreamManager,
-  wanted: readonly StreamSpec[],
-  log: (sentence: string) => void,
-): Promise<Applied> => {
+export const planStreams = async (manager: JetStreamManager, wanted: readonly StreamSpec[], mayLose = false): Promise<StreamPlan[]> => {
   const plan = await Promise.all(
     wanted.map(async (spec) => {
       const standing = await findStream(manager, spec.name);
-      return { spec, difference: standing && streamDifference(standing, spec) };
+      return { spec, ...(standing && { standing, difference: streamDifference(standing, spec, mayLose) }) };
     }),
   );
   const refusals = plan.flatMap(({ difference }) => difference?.refusals ?? []);
   if (refusals.length > 0) throw new StreamsError(refusals.join('; '));
+  return plan;
+};
 
+/** Names of streams. */
+export type Applied = { created: string[]; updated: string[]; unchanged: string[] };
+
+/** `log` is told a sentence for every stream that is changed. Rejects with a StreamsError when the server refuses. */
+export const carryOut = async (
+  manager: JetStreamManager,
+  plan: readonly StreamPlan[],
+  log: (sentence: string) => void,
+): Promise<Applied> => {
   const applied: Applied = { created: [], updated: [], unchanged: [] };
   for (const { spec, difference } of plan) {
     const keys = Object.keys(difference?.changes ?? {});
     if (!difference) {
       await attempt(`the stream ${spec.name}`, manager.streams.add(spec));
+      applied.created.push(spec.name);
+    } else if (difference.rebuild) {
+      await attempt(`the deletion of the stream ${spec.name}`, manager.streams.delete(spec.name));
+      await attempt(`the stream ${spec.name}`, manager.streams.add(spec));
+      log(`the stream ${spec.name} was deleted and made anew`);
       applied.created.push(spec.name);
     } else if (keys.length > 0) {
       await attempt(`the change of ${keys.join(', ')} of the stream ${spec.name}`, manager.streams.update(spec.name, difference.changes));
@@ -79,3 +90,13 @@ export const applyStreams = async (
   }
   return applied;
 };
+
+/**
+ * `log` is told a sentence for every stream that is changed. Rejects with a StreamsError: before anything is touched where a
+ * stream cannot become what is wanted, and when the server refuses.
+ */
+export const applyStreams = async (
+  manager: JetStreamManager,
+  wanted: readonly StreamSpec[],
+  log: (sentence: string) => void,
+): Promise<Applied> => carryOut(manager, await planStreams(manager, wanted), log);

@@ -3,7 +3,7 @@
  * read again each time, so that they can be exchanged under a running program.
  */
 import { type ConnectionOptions, connect, errors, type NatsConnection } from '@nats-io/transport-node';
-import { credsIn, nkeyIn, readAgain } from './credentials.ts';
+import { credsIn, isContent, nkeyIn, readAgain } from './credentials.ts';
 
 /** At most one way to be let in, beside TLS. */
 export type NatsAddress = {
@@ -12,7 +12,10 @@ export type NatsAddress = {
   user?: string | undefined;
   password?: string | undefined;
   token?: string | undefined;
-  /** Paths: credentials as nsc writes them; a seed; PEM files of the authority, of the client's certificate and of its key. */
+  /**
+   * Paths: credentials as nsc writes them; a seed; PEM files of the authority, of the client's certificate and of its key. Or what
+   * would be in the file, where that begins with `-----BEGIN `.
+   */
   creds?: string | undefined;
   nkey?: string | undefined;
   ca?: string | undefined;
@@ -61,7 +64,9 @@ const authOf = ({ url, creds, nkey, user, password, token }: NatsAddress): Conne
 
 const tlsOf = ({ url, ca, cert, key }: NatsAddress): ConnectionOptions => {
   const wanted = ca || cert || serversOf(url).some(({ protocol }) => protocol === 'tls:');
-  return wanted ? { tls: { ...(ca && { caFile: ca }), ...(cert && { certFile: cert }), ...(key && { keyFile: key }) } } : {};
+  const part = (name: 'ca' | 'cert' | 'key', value: string | undefined) =>
+    value ? { [isContent(value) ? name : `${name}File`]: value } : {};
+  return wanted ? { tls: { ...part('ca', ca), ...part('cert', cert), ...part('key', key) } } : {};
 };
 
 const waitAfter = (awayMs: number): number => {
@@ -87,12 +92,13 @@ const connectError = (url: string, cause: Error): ConnectError => {
   return new ConnectError(`${where} cannot be used (${why}): ${advice}`, false, { cause });
 };
 
-/** `name`: what the server calls this client. Tries each server once. Rejects with a ConnectError of one sentence. */
-export const connectTo = async (address: NatsAddress & { name: string }): Promise<NatsConnection> => {
+/** `name`: what the server calls this client; `inbox`: what its inboxes begin with, `_INBOX` where absent. Tries each server once. Rejects with a ConnectError of one sentence. */
+export const connectTo = async (address: NatsAddress & { name: string; inbox?: string }): Promise<NatsConnection> => {
   let away: number | undefined;
   const options: ConnectionOptions = {
     servers: serversOf(address.url).map(({ host }) => host),
     name: address.name,
+    ...(address.inbox && { inboxPrefix: address.inbox }),
     timeout: CONNECT_MS,
     pingInterval: PING_MS,
     maxReconnectAttempts: -1,

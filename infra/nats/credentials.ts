@@ -1,8 +1,15 @@
-/** Files that say who a client is. */
+/** Files that say who a client is; or their content, where a container gets its secrets as environment variables. */
 import { readFileSync } from 'node:fs';
 import { type Authenticator, credsAuthenticator, nkeyAuthenticator } from '@nats-io/transport-node';
 
 const PROBE = 'nonce';
+
+/** Whether it is no path but what would be in the file: credentials of nsc and PEM begin alike. */
+export const isContent = (pathOrContent: string): boolean => pathOrContent.trimStart().startsWith('-----BEGIN ');
+
+/** Throws where there is no such file. */
+export const contentOf = (pathOrContent: string): Buffer =>
+  isContent(pathOrContent) ? Buffer.from(pathOrContent) : readFileSync(pathOrContent);
 
 /** Throws where it holds no JWT and seed of a user. */
 export const credsIn = (content: Uint8Array): Authenticator => {
@@ -20,12 +27,12 @@ export const nkeyIn = (content: Uint8Array): Authenticator => {
   return authenticator;
 };
 
-/** Reads the file for every connection. One that is being exchanged just now is not there or not whole: then what was read before stands. */
-export const readAgain = (path: string, parse: (content: Uint8Array) => Authenticator): Authenticator => {
-  let last = parse(readFileSync(path));
+/** Reads a file for every connection. One that is being exchanged just now is not there or not whole: then what was read before stands. */
+export const readAgain = (pathOrContent: string, parse: (content: Uint8Array) => Authenticator): Authenticator => {
+  let last = parse(contentOf(pathOrContent));
   return (nonce) => {
     try {
-      last = parse(readFileSync(path));
+      last = parse(contentOf(pathOrContent));
     } catch {
       // What was read before stands.
     }

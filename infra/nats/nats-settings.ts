@@ -1,12 +1,14 @@
-/** Where NATS is and how to be let in, as environment variables that every program here reads alike. Files are looked into. */
+/**
+ * Where NATS is and how to be let in, as environment variables that every program here reads alike. Files are looked into. A value
+ * that begins with `-----BEGIN ` is not a path but what would be in the file: so a container gets its secrets.
+ */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { type Environment, withoutEmpty } from '../settings.ts';
 import { type NatsAddress, serversOf } from './connect.ts';
-import { credsIn, nkeyIn } from './credentials.ts';
+import { contentOf, credsIn, nkeyIn } from './credentials.ts';
 
-/** A path of a file that `check` does not throw on. */
+/** A file that `check` does not throw on: its path, or its content. */
 const file = (what: string, check: (content: Buffer) => unknown) =>
   z
     .string()
@@ -14,7 +16,7 @@ const file = (what: string, check: (content: Buffer) => unknown) =>
       const say = (message: string) => void issues.push({ code: 'custom', message, input: value });
       let content: Buffer;
       try {
-        content = readFileSync(value);
+        content = contentOf(value);
       } catch (error) {
         return say(`cannot be read (${(error as NodeJS.ErrnoException).code}): name a file that is there and that this user may read`);
       }
@@ -63,11 +65,12 @@ export const NATS_HELP = `\
   NATS_TOKEN    or nats://token@host in NATS_URL
   NATS_CA       file with the authorities (PEM) that are trusted instead of the well-known ones
   NATS_CERT, NATS_KEY
-                files with a certificate and its key (PEM), for servers that ask for one`;
+                files with a certificate and its key (PEM), for servers that ask for one
+                In place of a path: what is in the file, if it begins with -----BEGIN`;
 
 const isPair = (cert: string, key: string): boolean => {
   try {
-    return certificate(readFileSync(cert)).checkPrivateKey(createPrivateKey(readFileSync(key)));
+    return certificate(contentOf(cert)).checkPrivateKey(createPrivateKey(contentOf(key)));
   } catch {
     // Each file's own mistake is told where it is read.
     return true;

@@ -8,6 +8,8 @@ export type StreamDifference = {
   changes: Partial<StreamConfig>;
   /** A sentence for each difference that only a new stream, or a loss of messages, would mend. */
   refusals: string[];
+  /** What a server cannot change: the stream has to be deleted and made anew. */
+  rebuild?: (keyof StreamConfig)[];
 };
 
 const UNCHANGEABLE: (keyof StreamConfig)[] = ['retention', 'storage'];
@@ -32,20 +34,24 @@ const loss = (key: string, wanted: number, { state, ts }: StreamInfo): string | 
   }
 };
 
-export const streamDifference = (standing: StreamInfo, wanted: StreamSpec): StreamDifference => {
+/** `mayLose`: what would lose messages is a change, or a reason to make the stream anew, and no refusal. */
+export const streamDifference = (standing: StreamInfo, wanted: StreamSpec, mayLose = false): StreamDifference => {
   const changes: Record<string, unknown> = {};
   const refusals: string[] = [];
-  for (const [key, value] of Object.entries(wanted)) {
-    const now = standing.config[key as keyof StreamConfig];
+  const rebuild: (keyof StreamConfig)[] = [];
+  for (const [name, value] of Object.entries(wanted)) {
+    const key = name as keyof StreamConfig;
+    const now = standing.config[key];
     if (isDeepStrictEqual(normal(now), normal(value))) continue;
     const step = `the stream ${wanted.name} has ${key} ${JSON.stringify(now)}, ${JSON.stringify(value)} is wanted`;
-    if (UNCHANGEABLE.includes(key as keyof StreamConfig)) {
-      refusals.push(`${step}, and a server cannot change that: save what it holds, then delete the stream`);
+    if (UNCHANGEABLE.includes(key)) {
+      if (mayLose) rebuild.push(key);
+      else refusals.push(`${step}, and a server cannot change that: save what it holds, then delete the stream`);
       continue;
     }
     const lost = typeof value === 'number' && isTighter(value, Number(now ?? 0)) ? loss(key, value, standing) : undefined;
-    if (lost) refusals.push(`${step}, but ${lost}, which would be deleted: purge it or raise the limit`);
+    if (lost && !mayLose) refusals.push(`${step}, but ${lost}, which would be deleted: purge it or raise the limit`);
     else changes[key] = value;
   }
-  return { changes: changes as Partial<StreamConfig>, refusals };
+  return { changes: changes as Partial<StreamConfig>, refusals, ...(rebuild.length > 0 && { rebuild }) };
 };

@@ -1,5 +1,5 @@
 /** Who gets in, who does not, and what becomes of a connection when the server or its credentials change. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeAccount, encodeOperator, encodeUser, fmtCreds } from '@nats-io/jwt';
@@ -77,9 +77,10 @@ describe('a server lets in', () => {
     const resolver = `resolver: MEMORY\nresolver_preload { ${account.getPublicKey()}: ${accountJwt} }`;
     await server.start(`operator: ${await encodeOperator('us', operator)}\n${resolver}`);
     const creds = fmtCreds(await encodeUser('bridge', user, account), user);
-    const connection = await connect({ creds: await file('bridge.creds', creds) });
-    await connection.flush();
-    expect(connection.isClosed()).toBe(false);
+    const byFile = await connect({ creds: await file('bridge.creds', creds) });
+    const byContent = await connect({ creds: Buffer.from(creds).toString() });
+    await Promise.all([byFile.flush(), byContent.flush()]);
+    expect([byFile.isClosed(), byContent.isClosed()]).toEqual([false, false]);
   });
 });
 
@@ -128,6 +129,12 @@ describe('over TLS', async () => {
     it('a server that nobody vouches for is not talked to', async () => {
       await server.start(tls());
       await expect(connect({ url: url() })).rejects.toThrow(/: correct NATS_CA, NATS_CERT or the certificate of the server$/);
+    });
+
+    it('certificates and keys come as content, too, as a container gets its secrets', async () => {
+      await server.start(tls('verify: true'));
+      const [authority, cert, key] = await Promise.all([ca, clientCert, clientKey].map((path) => readFile(path, 'utf8')));
+      await (await connect({ url: url(), ca: authority, cert, key })).flush();
     });
 
     it('a client shows its certificate where the server asks for one (mutual TLS)', async () => {

@@ -45,6 +45,8 @@ export type NatsCluster = {
   connectAs(id: string, options?: { server?: number; creds?: string; certificate?: boolean }): Promise<NatsConnection>;
   /** What servers refused, as clients were told. */
   violations: Violation[];
+  /** Of the same configuration, with what it had stored. */
+  restart(server: number): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -92,10 +94,9 @@ export const setupNatsCluster = async (options: { domains: string[]; mutual?: bo
   if (made.code !== 0) throw new Error(made.stderr);
 
   const binary = await findNatsServer({ log: console.info });
-  const servers: GuardedChild[] = made.stdout
-    .trim()
-    .split('\n')
-    .map((file) => spawnGuarded({ command: binary, args: ['-c', file], logFile: `${file}.log` }));
+  const start = (file: string): GuardedChild => spawnGuarded({ command: binary, args: ['-c', file], logFile: `${file}.log` });
+  const files = made.stdout.trim().split('\n');
+  const servers = files.map(start);
 
   const violations: Violation[] = [];
   const connections: NatsConnection[] = [];
@@ -126,7 +127,8 @@ export const setupNatsCluster = async (options: { domains: string[]; mutual?: bo
     })();
     return connection;
   };
-  await Promise.all(urls.map((_, server) => answers(() => connectAs('system', { server, creds: 'keys/system.creds' }))));
+  const up = (server: number) => answers(() => connectAs('system', { server, creds: 'keys/system.creds' }));
+  await Promise.all(urls.map((_, server) => up(server)));
   return {
     folder,
     url: urls[0] as string,
@@ -137,6 +139,11 @@ export const setupNatsCluster = async (options: { domains: string[]; mutual?: bo
     give,
     connectAs,
     violations,
+    async restart(server) {
+      await servers[server]?.stop();
+      servers[server] = start(files[server] as string);
+      await up(server);
+    },
     async stop() {
       await Promise.all(connections.map((connection) => connection.close()));
       await Promise.all(servers.map((server) => server.stop()));

@@ -1,0 +1,87 @@
+/** `npm run nats:apply`: brings the streams and buckets of the servers at NATS_URL to what `streams.ts` says. */
+import { parseArgs } from 'node:util';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import * as z from 'zod';
+import { checkEnvironment, type Environment, refuse, wholeNumber } from '../settings.ts';
+import { carryOut, checkServer, planStreams, type StreamPlan, StreamsError } from './apply.ts';
+import { runCommand } from './command.ts';
+import { connectTo } from './connect.ts';
+import { describePlan } from './describe-plan.ts';
+import { NATS_HELP, natsAddress, natsConflicts, natsUrl, natsVariables } from './nats-settings.ts';
+import { cannotReplicate } from './probe.ts';
+import { type StreamSpec, streams } from './streams.ts';
+import { overlap } from './subject-filters.ts';
+
+const HELP = `npm run nats:apply [-- --plan] [-- --delete-data]
+
+Creates and changes the streams and buckets of the product. What stands already and is right is left alone; no message is
+deleted unless --delete-data says so.
+
+  --plan         shows what would be done, and does nothing
+  --delete-data  may delete messages: by a tighter limit, or with a stream that has to be made anew
+
+  NATS_URL      the NATS servers, divided by commas (needed; 2.12 or later, JetStream)
+${NATS_HELP}
+  NATS_INBOX    inbox prefix of the credentials' user: _INBOX.<id> (_INBOX)
+  REPLICAS      of each stream (3; 1 to 5)
+  BYTES         what all streams may take together on a server, such as 50GB (what production reserves)`;
+
+const UNITS = { MB: 1e6, GB: 1e9, TB: 1e12 };
+
+const variables = z.object({
+  ...natsVariables,
+  NATS_URL: natsUrl,
+  NATS_INBOX: z.string().default('_INBOX'),
+  REPLICAS: wholeNumber(3, [1, 5], 'replicas'),
+  BYTES: z
+    .string()
+    .regex(/^[1-9]\d{0,5}(MB|GB|TB)$/, 'is no size: write 500MB, 50GB or 1TB')
+    .transform((text) => Number(text.slice(0, -2)) * UNITS[text.slice(-2) as keyof typeof UNITS])
+    .default(Number.POSITIVE_INFINITY),
+});
+
+/** A stream of somebody else that stores what ours are to store: the server would refuse halfway. */
+const checkForeign = async (manager: JetStreamManager, wanted: readonly StreamSpec[]): Promise<void> => {
+  const own = new Set(wanted.map(({ name }) => name));
+  for await (const { config } of manager.streams.list()) {
+    if (own.has(config.name)) continue;
+    for (const { name, subjects } of wanted)
+      for (const [foreign, subject] of (config.subjects ?? []).flatMap((foreign) => subjects.map((subject) => [foreign, subject] as const)))
+        if (overlap(foreign, subject))
+          throw new StreamsError(
+            `the stream ${config.name} stores ${foreign}, which overlaps with ${subject} of ${name}: remove that subject from ${config.name}, or delete it`,
+          );
+  }
+};
+
+const checkReplicas = async (manager: JetStreamManager, plan: readonly StreamPlan[], replicas: number): Promise<void> => {
+  const touched = plan.some(({ difference }) => !difference || 'num_replicas' in difference.changes || difference.rebuild);
+  const why = touched ? await cannotReplicate(manager, replicas) : undefined;
+  if (why) throw new StreamsError(`the cluster cannot hold ${replicas} replicas (${why}): add servers, or set REPLICAS to fewer`);
+};
+
+/** Rejects with an error of one sentence. */
+export const apply = async (args: string[], say: (line: string) => void, environment: Environment = process.env): Promise<void> => {
+  const { values } = parseArgs({ args, options: { plan: { type: 'boolean' }, 'delete-data': { type: 'boolean' } } });
+  const { settings, mistakes } = checkEnvironment(variables, environment);
+  const wrong = [...mistakes, ...natsConflicts(environment)];
+  if (!settings || wrong.length > 0) return refuse(wrong);
+  const connection = await connectTo({ ...natsAddress(settings, settings.NATS_URL), name: 'nats:apply', inbox: settings.NATS_INBOX });
+  try {
+    await checkServer(connection);
+    const manager = await jetstreamManager(connection);
+    const wanted = streams({ replicas: settings.REPLICAS, bytes: settings.BYTES });
+    await checkForeign(manager, wanted);
+    const plan = await planStreams(manager, wanted, values['delete-data']);
+    const lines = describePlan(plan);
+    if (lines.length > 0) await checkReplicas(manager, plan, settings.REPLICAS);
+    for (const line of lines.length > 0 ? lines : ['nothing to change']) say(line);
+    if (values.plan || lines.length === 0) return;
+    const { created, updated } = await carryOut(manager, plan, () => undefined);
+    say(`${created.length} created, ${updated.length} changed`);
+  } finally {
+    await connection.close();
+  }
+};
+
+if (import.meta.main) await runCommand(HELP, apply);
