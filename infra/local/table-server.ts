@@ -1,15 +1,15 @@
 /**
  * The table on a laptop, stored in a folder: dynoxide, one binary from the optional npm package of this platform; where there
- * is none, ministack from PyPI.
+ * is none, MiniStack from PyPI.
  */
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { answers } from './answers.ts';
 import { freePort } from './free-port.ts';
 import { type GuardedChild, type GuardedCommand, spawnGuarded } from './guarded-child.ts';
-import { exists, install, pip } from './install.ts';
+import { installMinistack, ministackCommand } from './ministack.ts';
 import { type Log, withProgress } from './progress.ts';
-import { CACHE } from './settings.ts';
 
 export type TableServerOptions = {
   /** Log and items are kept here. */
@@ -24,8 +24,6 @@ export type TableServer = GuardedChild & { endpoint: string };
 type Engine = (port: number, folder: string) => Pick<GuardedCommand, 'command' | 'args' | 'env'>;
 
 const PORTS_TRIED = 3;
-const PATIENCE_MS = 30_000;
-const POLL_MS = 20;
 
 const dynoxide = async (): Promise<Engine | undefined> => {
   try {
@@ -38,41 +36,14 @@ const dynoxide = async (): Promise<Engine | undefined> => {
 };
 
 const ministack = async (log: Log): Promise<Engine> => {
-  const path = join(CACHE, 'ministack-1.5.33');
-  if (!(await exists(path))) {
-    const installing = install(path, 'pip', pip('ministack-requirements.txt', process.env)).catch((cause: Error) => {
-      throw new Error(
-        `npm has no table for ${process.platform}-${process.arch} and ministack could not be installed (${cause.message}): set AWS_ENDPOINT_URL_DYNAMODB to a DynamoDB that runs`,
-        { cause },
-      );
-    });
-    await withProgress(log, `installing ministack into ${CACHE}`, installing);
-  }
-  log('the table is kept by ministack: it is stored when the stack stops, and lost by a kill -9');
-  return (port, folder) => ({
-    command: 'python3',
-    args: ['-m', 'ministack'],
-    env: {
-      ...process.env,
-      PYTHONPATH: path,
-      GATEWAY_PORT: String(port),
-      BIND_HOST: '127.0.0.1',
-      SERVICES: 'dynamodb',
-      PERSIST_STATE: '1',
-      STATE_DIR: join(folder, 'ministack'),
-    },
+  const path = await installMinistack(log).catch((cause: Error) => {
+    throw new Error(
+      `npm has no table for ${process.platform}-${process.arch} and MiniStack could not be installed (${cause.message}): set AWS_ENDPOINT_URL_DYNAMODB to a DynamoDB that runs`,
+      { cause },
+    );
   });
-};
-
-/** Whether it answers HTTP at all, before it ends. */
-const answers = async (endpoint: string, child: GuardedChild): Promise<boolean> => {
-  let ended = false;
-  void child.exited.then(() => (ended = true));
-  for (const until = Date.now() + PATIENCE_MS; !ended && Date.now() < until; ) {
-    if (await fetch(endpoint, { signal: AbortSignal.timeout(1000) }).catch(() => undefined)) return !ended;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  return false;
+  log('the table is kept by MiniStack: it is stored when the stack stops, and lost by a kill -9');
+  return (port, folder) => ministackCommand(path, { port, services: ['dynamodb'], state: join(folder, 'ministack') });
 };
 
 /** Resolves when it answers. Rejects with an error of one sentence. */

@@ -6,8 +6,7 @@ const WITHIN = { timeout: 15_000, interval: 20 };
 
 let stack: Stack;
 beforeAll(async () => {
-  process.env.CIRCUIT_RULES = JSON.stringify({ ocr: { wait_duration_in_open_state_ms: 700 } });
-  stack = await setupStack();
+  stack = await setupStack({ CIRCUIT_RULES: JSON.stringify({ ocr: { wait_duration_in_open_state_ms: 700 } }) });
 });
 afterAll(() => stack.stop());
 

@@ -10,8 +10,7 @@ const ESCALATIONS = 'supervision.escalation.1';
 
 let stack: Stack;
 beforeAll(async () => {
-  Object.assign(process.env, { DLQ_RETRY_FIRST_MS: '300', DLQ_CANARY: '2', DLQ_CANARY_WAIT_MS: '1500' });
-  stack = await setupStack();
+  stack = await setupStack({ DLQ_RETRY_FIRST_MS: '300', DLQ_CANARY: '2', DLQ_CANARY_WAIT_MS: '1500' });
 });
 afterAll(() => stack.stop());
 

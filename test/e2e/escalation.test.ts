@@ -6,8 +6,7 @@ const WITHIN = { timeout: 15_000, interval: 20 };
 
 let stack: Stack;
 beforeAll(async () => {
-  Object.assign(process.env, { ESCALATION_SUPERVISOR_MS: '400', ESCALATION_DOMAIN_MS: '400', ESCALATION_ROOT_MS: '400' });
-  stack = await setupStack();
+  stack = await setupStack({ ESCALATION_SUPERVISOR_MS: '400', ESCALATION_DOMAIN_MS: '400', ESCALATION_ROOT_MS: '400' });
 });
 afterAll(() => stack.stop());
 

@@ -116,8 +116,9 @@ test('a thousand results of 10 KB are answered by reference and fetched page by 
     .toMatchObject([{ status: 'complete', count: 1000 }]);
   const answer = complete[0]?.body as { responses: { page: number }[] } | undefined;
   const pages = new Set(answer?.responses.map(({ page }) => page));
-  const fetched = await Promise.all([...pages].map((page) => ask('control.gather.page', { request_id: 'g3', page })));
-  const responses = fetched.flatMap(({ body }) => body.responses as { agent_id: string; result: string }[]);
+  const responses: { agent_id: string; result: string }[] = [];
+  for (const page of pages)
+    responses.push(...((await ask('control.gather.page', { request_id: 'g3', page })).body.responses as typeof responses));
   expect(new Set(responses.map(({ agent_id }) => agent_id)).size).toBe(1000);
   expect(responses.every((response) => response.result === result)).toBe(true);
 }, 60_000);

@@ -3,26 +3,20 @@ import { GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { collect, type Stack, setupStack } from '#test/support/stack.ts';
-import { clientOf } from '#test/support/table.ts';
 
 const WITHIN = { timeout: 15_000, interval: 50 };
 
 let stack: Stack;
-let client: ReturnType<typeof clientOf>;
 beforeAll(async () => {
   stack = await setupStack();
-  client = clientOf(process.env.AWS_ENDPOINT_URL_DYNAMODB as string);
 });
-afterAll(async () => {
-  client.destroy();
-  await stack.stop();
-});
+afterAll(() => stack.stop());
 
 /** What a minute of waiting would do: the sweep looks at the entity from now on. */
 const backDate = (key: string) =>
-  client.send(
+  stack.table.client.send(
     new UpdateItemCommand({
-      TableName: process.env.TABLE_NAME,
+      TableName: stack.table.name,
       Key: { pk: { S: key }, sk: { S: 'state' } },
       UpdateExpression: 'SET sweep_at = :then',
       ExpressionAttributeValues: { ':then': { N: '1' } },
@@ -39,7 +33,7 @@ const sweep = async () => (await stack.nc.request('control.reconciler.run', '', 
 test('the bridge wakes the sweep by itself', async () => {
   const swept = async () => {
     const key = { pk: { S: 'sweep#main' }, sk: { S: 'state' } };
-    return (await client.send(new GetItemCommand({ TableName: process.env.TABLE_NAME, Key: key }))).Item?.state?.S;
+    return (await stack.table.client.send(new GetItemCommand({ TableName: stack.table.name, Key: key }))).Item?.state?.S;
   };
   await expect.poll(swept, WITHIN).toContain('"found":0');
 });

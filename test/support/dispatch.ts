@@ -4,7 +4,7 @@ import type { Dispatch } from '#infra/bridge/dispatch.ts';
 import type { Held } from '#infra/bridge/held.ts';
 import type { Delivery } from '#infra/bridge/ports.ts';
 import { systemClock } from '#shared/clock.ts';
-import { aFunction, noMetrics } from './fake-ports.ts';
+import { aFunction, memoryInHand, noMetrics } from './fake-ports.ts';
 
 /** `over` has the invoker that the test is about. */
 export const aDispatch = (over: Partial<Dispatch> & Pick<Dispatch, 'invoker'>): Dispatch => ({
@@ -18,6 +18,8 @@ export const aDispatch = (over: Partial<Dispatch> & Pick<Dispatch, 'invoker'>): 
   log: () => {},
   attached: [],
   tryAgain() {},
+  inHand: memoryInHand(),
+  oneAtATime: (step) => step(),
   blocked: new Map(),
   ...over,
 });

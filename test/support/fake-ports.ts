@@ -1,5 +1,6 @@
 /** The dispatcher's world in a test's hands: what it delivers, what the function answers, what the publisher does. */
 import { createDispatcher } from '#infra/bridge/dispatcher.ts';
+import type { InHand } from '#infra/bridge/in-hand.ts';
 import type { Binding, FunctionEntry } from '#infra/bridge/manifest.ts';
 import type { BridgeMetrics } from '#infra/bridge/metrics.ts';
 import type { Delivery, Outgoing, Publisher, Source } from '#infra/bridge/ports.ts';
@@ -9,6 +10,17 @@ import { type VirtualTime, virtualTime } from '#test/sim/virtual-time.ts';
 const nothing = Object.assign(() => noMetrics, { inc() {}, observe() {}, set() {}, watch: () => () => {}, labels: () => nothing });
 /** Counts nothing, cheaply: each of its fields is any metric, and makes the handle of a binding or function. */
 export const noMetrics = new Proxy({}, { get: () => nothing }) as BridgeMetrics;
+
+/** Notes of what is in hand, as the bucket keeps them. */
+export const memoryInHand = (notes = new Map<string, { record: string; deaths: number }>()): InHand => ({
+  take: async (binding, record) => {
+    const before = notes.get(binding);
+    const deaths = before?.record === record ? before.deaths + 1 : 0;
+    notes.set(binding, { record, deaths });
+    return deaths;
+  },
+  release: async (binding) => void notes.delete(binding),
+});
 
 export const aBinding = (over: Partial<Binding> = {}): Binding => ({
   name: 'fn.events',
@@ -51,7 +63,13 @@ export type FakeWorld = ReturnType<typeof fakeWorld>;
 
 /** A dispatcher with one binding. `said` is what it told the source, in order: `1 ack`, `2 nak 1000`. */
 export const fakeWorld = (
-  over: { fn?: Partial<FunctionEntry>; binding?: Partial<Binding>; eventSource?: Source['eventSource']; time?: VirtualTime } = {},
+  over: {
+    fn?: Partial<FunctionEntry>;
+    binding?: Partial<Binding>;
+    eventSource?: Source['eventSource'];
+    time?: VirtualTime;
+    inHand?: InHand;
+  } = {},
 ) => {
   const time = over.time ?? virtualTime();
   const said: string[] = [];
@@ -98,7 +116,15 @@ export const fakeWorld = (
       return world.answer(batch);
     },
   };
-  const options = { invoker, publisher, clock: time.clock(), random: () => 0, writeMargin: 500, metrics: noMetrics };
+  const options = {
+    invoker,
+    publisher,
+    clock: time.clock(),
+    random: () => 0,
+    writeMargin: 500,
+    inHand: over.inHand ?? memoryInHand(),
+    metrics: noMetrics,
+  };
   const dispatcher = createDispatcher({ ...options, fn: aFunction(over.fn), log: (sentence) => log.push(sentence) });
   dispatcher.attach(aBinding(over.binding), source);
 

@@ -39,7 +39,7 @@ const change = async (lambda: LambdaClient, functions: readonly FunctionEntry[],
 
 /** The same deployment for all files, so one file at a time. */
 export const lambdaTarget: SetupTarget = async (manifest, environment) => {
-  const aws = { AWS_ENDPOINT_URL: inject('deployedTo'), AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+  const aws = { AWS_ENDPOINT_URL: inject('deployedTo') };
   const name = `${manifest.service}-${STAGE}`;
   const prefix = `${name}-`;
   const table = { client: tableClient(aws), name };

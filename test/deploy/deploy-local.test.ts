@@ -1,0 +1,164 @@
+/** `npm run deploy:local` and `npm run remove:local`, in the order in which a person lives through them. */
+
+import { once } from 'node:events';
+import { access } from 'node:fs/promises';
+import { connect as connectTcp, createServer } from 'node:net';
+import { join } from 'node:path';
+import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEPLOYMENT_SERVICES, startMinistack } from '#infra/local/ministack.ts';
+import { ownEndpoint } from '#shared/own-endpoint.ts';
+import { type LocalDeployment, localDeployment } from '#test/support/local-deployment.ts';
+import { setupNats } from '#test/support/nats.ts';
+import { configuredNats } from '#test/support/nats-with.ts';
+import { collect } from '#test/support/stack.ts';
+
+const SLOW = 180_000;
+const WITHIN = { timeout: 20_000, interval: 100 };
+
+let local: LocalDeployment;
+beforeAll(async () => {
+  local = await localDeployment();
+}, SLOW);
+afterAll(() => local.close(), SLOW);
+
+const listens = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connectTcp(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+const listening = () => Promise.all(Object.values(local.ports).map(listens));
+
+const findAgent = async () => (await local.nats('req', 'agents.discovery.resolve', '{"agent_id":"a1"}')).output;
+
+describe('refuses in a sentence, and leaves nothing running', () => {
+  test.each([
+    ['a setting that is none', { MINISTACK_PORT: 'http' }, /^the environment is wrong: MINISTACK_PORT \("http"\): is not a port/],
+    [
+      'an address where nothing answers',
+      { AWS_ENDPOINT_URL: 'http://127.0.0.1:9' },
+      /^nothing answers at AWS_ENDPOINT_URL \(http:\/\/127\.0\.0\.1:9\)/,
+    ],
+    ['no Python', { PATH: '/nonexistent' }, /^MiniStack cannot be used \(python3 is not installed\): install Python 3/],
+  ])('%s', async (_, env, sentence) => {
+    const { code, output } = await local.deploy(env);
+    expect(output.trimEnd().split('\n')).toEqual([expect.stringMatching(sentence)]);
+    expect([code, await listening(), local.programs()]).toEqual([1, [false, false, false], []]);
+  });
+});
+
+test.each([
+  ['aws', /^port \d+ of 127\.0\.0\.1 is taken: .*AWS_ENDPOINT_URL.*MINISTACK_PORT/],
+  ['nats', /^port \d+ of 127\.0\.0\.1 is taken: .*NATS_PORT/],
+  ['http', /^port \d+ of 127\.0\.0\.1 is taken: .*HTTP_PORT/],
+] as const)('a port for %s that is taken is told, and nothing is left running', async (which, sentence) => {
+  const other = createServer().listen(local.ports[which], '127.0.0.1');
+  await once(other, 'listening');
+  const { code, output } = await local.deploy();
+  other.close();
+  expect([code, output]).toEqual([1, expect.stringMatching(new RegExp(sentence, 'm'))]);
+  expect(await listening()).toEqual([false, false, false]);
+});
+
+test(
+  'a NATS server without JetStream is refused before anything is deployed',
+  async () => {
+    const nats = await configuredNats(local.service.folder);
+    await nats.start('');
+    const { code, output } = await local.deploy({ NATS_URL: nats.url });
+    await nats.stop();
+    expect([code, output]).toEqual([1, expect.stringMatching(/has no JetStream for this account/)]);
+    expect(await listening()).toEqual([false, false, false]);
+  },
+  SLOW,
+);
+
+test(
+  'it ends with a deployed stack that acts on what is published',
+  async () => {
+    const { code, output } = await local.deploy();
+    const { aws, nats, http } = local.ports;
+    const said = `MisterSmith is deployed: NATS at nats://127.0.0.1:${nats}, HTTP at http://127.0.0.1:${http}, AWS at http://127.0.0.1:${aws}`;
+    expect([code, output]).toEqual([0, expect.stringContaining(said)]);
+    await local.nats('pub', 'agent.a1.created', '{"domain":"nlp","name":"worker","capabilities":["ner"]}');
+    await local.nats('pub', 'agent.a1.ready', '{}');
+    await expect.poll(findAgent, WITHIN).toContain('"state":"active"');
+    expect((await fetch(`http://127.0.0.1:${http}/readyz`)).status).toBe(200);
+  },
+  SLOW,
+);
+
+test(
+  'a deployment that fails leaves the one before it running',
+  async () => {
+    await local.service.change('stream: CIRCUITS', 'stream: CIRCUIT');
+    const { code, output } = await local.deploy();
+    await local.service.change('stream: CIRCUIT', 'stream: CIRCUITS');
+    expect([code, output]).toEqual([
+      1,
+      expect.stringMatching(/^osls deploy failed: .*functions\.circuit-breaker, event states: there is no stream CIRCUIT:/m),
+    ]);
+    expect(await findAgent()).toContain('"state":"active"');
+  },
+  SLOW,
+);
+
+test(
+  'again it deploys what has changed, and keeps what is stored',
+  async () => {
+    await local.service.change('RESTART_INTENSITY: 3', 'RESTART_INTENSITY: 1');
+    expect(await local.deploy()).toMatchObject({ code: 0 });
+    expect(await findAgent()).toContain('"state":"active"');
+    const connection = await connect({ servers: `nats://127.0.0.1:${local.ports.nats}` });
+    const seen = await collect(connection, 'supervision.*.*');
+    for (const event_id of ['e1', 'e2'])
+      await local.nats(
+        'pub',
+        'supervision.failures.high',
+        JSON.stringify({ event_id, agent_id: 'a2', failure_type: 'process_crash', severity: 'high' }),
+      );
+    const acted = () => seen.map(({ subject }) => subject).filter((subject) => !subject.startsWith('supervision.failures'));
+    await expect.poll(acted, WITHIN).toEqual(['supervision.recovery.a2', 'supervision.escalation.1']);
+    await connection.close();
+  },
+  SLOW,
+);
+
+test(
+  'what is removed is gone: its programs, its ports, its folder',
+  async () => {
+    expect(await local.remove()).toEqual({ code: 0, output: expect.stringMatching(/^MisterSmith is removed$/m) });
+    expect(await listening()).toEqual([false, false, false]);
+    // A function's process ends when it sees that MiniStack did.
+    await expect.poll(() => local.programs(), WITHIN).toEqual([]);
+    await expect(access(join(local.service.folder, '.mistersmith/deployment'))).rejects.toThrow('ENOENT');
+    expect(await local.remove()).toEqual({ code: 0, output: 'nothing is deployed\n' });
+  },
+  SLOW,
+);
+
+test(
+  'emulator and NATS may be there already: they get what is deployed, and stay when it is removed',
+  async () => {
+    const folder = join(local.service.folder, 'theirs');
+    const nats = await setupNats();
+    const aws = await startMinistack({ port: 0, services: DEPLOYMENT_SERVICES, folder, log: console.info });
+    const { code, output } = await local.deploy({ AWS_ENDPOINT_URL: aws.endpoint, NATS_URL: nats.url });
+    expect([code, output]).toEqual([0, expect.stringContaining(`NATS at ${nats.url}`)]);
+    const functions = async () => (await lambda.send(new ListFunctionsCommand())).Functions?.length;
+    const lambda = new LambdaClient(ownEndpoint('LAMBDA', { AWS_ENDPOINT_URL: aws.endpoint }));
+    expect(await functions()).toBe(8);
+    expect(await local.remove()).toEqual({
+      code: 0,
+      output: expect.stringMatching(/^its streams at nats:\/\/127\.0\.0\.1:\d+ are still there$/m),
+    });
+    expect(await functions()).toBe(0);
+    await (await jetstreamManager(nats.connection)).streams.info('SUPERVISION_EVENTS');
+    lambda.destroy();
+    await Promise.all([nats.stop(), aws.stop()]);
+  },
+  SLOW,
+);
