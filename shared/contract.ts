@@ -54,8 +54,8 @@ export const answerSchema = z.object({
   batchItemFailures: z.array(
     z.object({
       itemIdentifier: z.string(),
-      /** Not before so many milliseconds; the binding's backoff when absent. */
-      retryAfterMs: z.number().nonnegative().optional(),
+      /** Not before so many milliseconds, a day at most; the binding's backoff when absent. */
+      retryAfterMs: z.number().min(0).max(86_400_000).optional(),
       /** Trying again is useless. */
       deadLetter: z.literal(true).optional(),
       reason: z.object({ code: z.string(), message: z.string() }).optional(),

@@ -2,11 +2,11 @@
  * What the functions make necessary at AWS besides themselves: the bridge's manifest and permission, the alarms, the dashboard.
  * Added to a template that has the bridge's service (bridge.yml); a deployment without one has its bridge elsewhere.
  */
-import type { Manifest } from '../bridge/manifest.ts';
-import { manifestVariable } from '../serverless/manifest-variable.ts';
+import type { Manifest } from '../bridge/manifest/manifest.ts';
 import { alarms } from './alarms.ts';
 import { dashboard } from './dashboard.ts';
 import { invokePolicy } from './invoke-policy.ts';
+import { manifestVariable } from './manifest-variable.ts';
 import type { Resource, Template } from './template.ts';
 
 type TaskDefinition = { ContainerDefinitions: { Environment: unknown[] }[] };

@@ -1,6 +1,6 @@
 /** The alarms of a deployment. docs/deploy.md says of each what to do when it rings. */
 import { LOOKUP_INDEX, SWEEP_INDEX } from '#shared/table/definition.ts';
-import type { FunctionEntry, Manifest } from '../bridge/manifest.ts';
+import type { FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
 import { bindingSeries, circuitSeries, lambdaSeries, type Series, serviceSeries, tableSeries } from './series.ts';
 import { logicalId, type Resource } from './template.ts';
 

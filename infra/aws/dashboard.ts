@@ -1,7 +1,7 @@
 /** The dashboard of a deployment: the alarms on top, then what comes in, how far behind, what fails, what it costs. */
 import { LOOKUP_INDEX, SWEEP_INDEX } from '#shared/table/definition.ts';
-import type { BridgeMetric } from '../bridge/emf.ts';
-import type { Manifest } from '../bridge/manifest.ts';
+import type { Manifest } from '../bridge/manifest/manifest.ts';
+import type { BridgeMetric } from '../bridge/observe/emf.ts';
 import { bindingSeries, circuitSeries, lambdaSeries, type Series, serviceSeries, tableSeries } from './series.ts';
 import type { Intrinsic, Resource } from './template.ts';
 

@@ -1,5 +1,5 @@
 /** What the bridge may do at AWS: invoke the functions of its manifest. */
-import type { Manifest } from '../bridge/manifest.ts';
+import type { Manifest } from '../bridge/manifest/manifest.ts';
 import type { Intrinsic, Resource } from './template.ts';
 
 const functionArn = (target: string): string | Intrinsic =>

@@ -1,8 +1,8 @@
 /** The metrics of CloudWatch that alarms and the dashboard look at, by namespace, name and dimensions. */
 import { CIRCUITS_OPENED, METRICS_NAMESPACE } from '#shared/function/observe.ts';
-import { BRIDGE_NAMESPACE, type BridgeMetric } from '../bridge/emf.ts';
-import type { FunctionEntry, Manifest } from '../bridge/manifest.ts';
-import { sharesOf } from '../bridge/shares.ts';
+import type { FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
+import { sharesOf } from '../bridge/manifest/shares.ts';
+import { BRIDGE_NAMESPACE, type BridgeMetric } from '../bridge/observe/emf.ts';
 import type { Intrinsic } from './template.ts';
 
 export type Series = { namespace: string; metric: string; dimensions: Record<string, string | Intrinsic> };

@@ -7,8 +7,8 @@ import * as z from 'zod';
 import { ownEndpoint } from '#shared/own-endpoint.ts';
 import { NATS_HELP, natsConflicts, natsUrl, natsVariables } from '../nats/nats-settings.ts';
 import { checkEnvironment, type Environment, logLevel, oneOf, port, SettingsError, wholeNumber, withoutEmpty } from '../settings.ts';
-import type { Manifest } from './manifest.ts';
-import { ManifestError, readManifest } from './read-manifest.ts';
+import type { Manifest } from './manifest/manifest.ts';
+import { ManifestError, readManifest } from './manifest/read-manifest.ts';
 
 const DRAIN_SECONDS_RANGE: [number, number] = [1, 900];
 

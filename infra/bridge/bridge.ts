@@ -8,26 +8,27 @@ import { systemClock } from '#shared/clock.ts';
 import { matchesFilter } from '#shared/subjects.ts';
 import { WRITE_MARGIN_MS } from '#shared/table/client.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { alarmSource } from './alarm-source.ts';
-import { type BindingState, bindingStates } from './binding-state.ts';
-import { answerControl, CONTROL_SUBJECTS } from './control.ts';
-import { coreSource } from './core-source.ts';
-import { ConsumerError } from './durable-consumer.ts';
-import { type FunctionDuty, functionDuty } from './function-duty.ts';
-import { jetstreamSource } from './jetstream-source.ts';
-import { type LagBinding, watchLag } from './lag.ts';
-import type { Binding, FunctionEntry, Manifest } from './manifest.ts';
-import { type BridgeMetrics, createMetrics } from './metrics.ts';
-import { microService } from './micro-service.ts';
-import { natsPublisher } from './nats-publisher.ts';
-import { startOwnership } from './ownership.ts';
-import type { Invoker, Source } from './ports.ts';
-import { durableName } from './record.ts';
-import { requestSource, respondTo } from './request-source.ts';
-import { sharesOf } from './shares.ts';
-import type { Duty } from './tenure.ts';
-import type { Tracing } from './tracing.ts';
-import { type UnroutedOptions, watchUnrouted } from './unrouted.ts';
+import { type BindingState, bindingStates } from './control/binding-state.ts';
+import { answerControl, CONTROL_SUBJECTS } from './control/control.ts';
+import { natsInHand } from './control/in-hand.ts';
+import type { Binding, FunctionEntry, Manifest } from './manifest/manifest.ts';
+import { sharesOf } from './manifest/shares.ts';
+import { type LagBinding, watchLag } from './observe/lag.ts';
+import { type BridgeMetrics, createMetrics } from './observe/metrics.ts';
+import type { Tracing } from './observe/tracing.ts';
+import { type FunctionDuty, functionDuty } from './ownership/function-duty.ts';
+import { startOwnership } from './ownership/ownership.ts';
+import type { Duty } from './ownership/tenure.ts';
+import type { Invoker, Source } from './ports/ports.ts';
+import { durableName } from './ports/record.ts';
+import { natsPublisher } from './publish/nats-publisher.ts';
+import { alarmSource } from './sources/alarm-source.ts';
+import { coreSource } from './sources/core-source.ts';
+import { ConsumerError } from './sources/durable-consumer.ts';
+import { jetstreamSource } from './sources/jetstream-source.ts';
+import { microService } from './sources/micro-service.ts';
+import { requestSource, respondTo } from './sources/request-source.ts';
+import { type UnroutedOptions, WATCHED_STREAMS, watchUnrouted } from './sources/unrouted.ts';
 
 /** After an invocation and its last write, so long until the server delivers again. */
 const ACK_SLACK_MS = 2000;
@@ -37,9 +38,6 @@ const WATCH_MS = 2000;
 const SILENT_MS = 10_000;
 /** For what was begun when another binding was refused. */
 const REFUSED_MS = 5000;
-
-/** Streams that capture whole families, so also what nobody knows. */
-export const WATCHED_STREAMS = ['SUPERVISION_EVENTS', 'COORDINATION_MESSAGES', 'COORDINATION', 'ALERTS'];
 
 export type BridgeOptions = {
   manifest: Manifest;
@@ -75,9 +73,11 @@ export const startBridge = async ({
   watched = WATCHED_STREAMS,
 }: BridgeOptions): Promise<Bridge> => {
   const publisher = natsPublisher({ nc });
-  await publisher.refresh();
+  // Until the streams can be read, outputs wait.
+  await publisher.refresh().catch((error: Error) => log(error.message));
   const manager = await jetstreamManager(nc);
   const states = await bindingStates({ nc, log });
+  const inHand = await natsInHand(nc);
   const started = Date.now();
 
   const sourceOf = async (fn: FunctionEntry, binding: Binding, { epoch, start }: BindingState): Promise<Source> => {
@@ -114,6 +114,7 @@ export const startBridge = async ({
       clock: systemClock,
       random: Math.random,
       writeMargin: WRITE_MARGIN_MS,
+      inHand,
       metrics,
       tracing,
       log,
@@ -138,7 +139,8 @@ export const startBridge = async ({
     await ownership.leave();
     silence.stop();
     publisher.close();
-    await nc.flush();
+    // Where NATS is away there is nothing to wait for.
+    await nc.flush().catch(() => {});
   };
   const drain = (ms: number) => Promise.race([drainAll(), new Promise<void>((resolve) => setTimeout(resolve, ms).unref())]);
 
@@ -151,7 +153,10 @@ export const startBridge = async ({
   return {
     drain,
     ready: () => {
-      const why = silence.why() ?? shares.map((share) => share.blocked()).find((sentence) => sentence !== undefined);
+      // What another bridge does is not in this one's way.
+      const owners = ownership.owners();
+      const own = shares.filter(({ name }) => (owners.get(name) ?? bridgeId) === bridgeId);
+      const why = silence.why() ?? own.map((share) => share.blocked()).find((sentence) => sentence !== undefined);
       return why === undefined ? { ok: true } : { ok: false, why };
     },
     metrics: metrics.text,

@@ -1,6 +1,7 @@
 /** The bridge as a process of its own, with functions at AWS Lambda: `node infra/bridge/main.ts --help` lists its settings. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as later } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { WRITE_MARGIN_MS } from '#shared/table/client.ts';
 import { checkServer } from '../nats/apply.ts';
@@ -9,12 +10,12 @@ import { natsAddress } from '../nats/nats-settings.ts';
 import { withoutEmpty } from '../settings.ts';
 import { type Bridge, startBridge } from './bridge.ts';
 import { HELP, readBridgeSettings } from './bridge-settings.ts';
-import { writeEmf } from './emf.ts';
 import { serveHttp } from './http.ts';
-import { lambdaInvoker } from './lambda-invoker.ts';
+import { lambdaInvoker } from './invoke/lambda-invoker.ts';
 import { createLog, type Log } from './log.ts';
-import { type BridgeMetrics, createMetrics } from './metrics.ts';
-import { startTracing, type Tracing } from './tracing.ts';
+import { writeEmf } from './observe/emf.ts';
+import { type BridgeMetrics, createMetrics } from './observe/metrics.ts';
+import { startTracing, type Tracing } from './observe/tracing.ts';
 import { watchConnection } from './watch-connection.ts';
 
 /** One token of a subject; two bridges on a host are two. */
@@ -33,8 +34,10 @@ type Read = Awaited<ReturnType<typeof readBridgeSettings>>;
 type Seen = { metrics: BridgeMetrics; tracing: Tracing | undefined };
 type Running = { connection: NatsConnection; bridge: Bridge };
 
-const start = async ({ settings, manifest, prefix }: Read, { metrics, tracing }: Seen, log: Log): Promise<Running> => {
-  const connection = await waitForNats({ ...natsAddress(settings, settings.NATS_URL), name: `mistersmith-bridge ${bridgeId}` }, log.warn);
+const connect = ({ settings }: Read, log: Log): Promise<NatsConnection> =>
+  waitForNats({ ...natsAddress(settings, settings.NATS_URL), name: `mistersmith-bridge ${bridgeId}` }, log.warn);
+
+const start = async (connection: NatsConnection, { manifest, prefix }: Read, { metrics, tracing }: Seen, log: Log): Promise<Running> => {
   log.info(`connected to NATS at ${connection.getServer()}`);
   void watchConnection(connection, log);
   await checkServer(connection);
@@ -66,8 +69,11 @@ const serve = async (read: Read, log: Log): Promise<number> => {
   });
   log.info(`HTTP at http://${settings.HTTP_HOST}:${http.port}`);
 
-  const running = await Promise.race([start(read, { metrics, tracing }, log), signalled]);
-  // Nothing is in flight yet.
+  const connection = await Promise.race([connect(read, log), signalled]);
+  if (!connection) return 0;
+  // What has been taken by then has messages in flight.
+  const patience = signalled.then(() => later(settings.DRAIN_SECONDS * 1000, undefined));
+  const running = await Promise.race([start(connection, read, { metrics, tracing }, log), patience]);
   if (!running) return 0;
   bridge = running.bridge;
   log.info('the bridge is ready');

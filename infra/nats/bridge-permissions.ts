@@ -1,6 +1,6 @@
 /** What the bridge's user may do: what the manifest needs, and nothing else. */
-import type { Binding, FunctionEntry, Manifest } from '../bridge/manifest.ts';
-import { TIMERS_STREAM } from '../bridge/timers.ts';
+import type { Binding, FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
+import { TIMERS_STREAM } from '../bridge/publish/timers.ts';
 import type { Permissions } from './permissions.ts';
 import { fewest } from './subject-filters.ts';
 

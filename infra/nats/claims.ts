@@ -9,8 +9,8 @@ import {
   type UserPermissionsLimits,
 } from '@nats-io/jwt';
 import { createUser, fromSeed, type KeyPair } from '@nats-io/nkeys';
-import { WATCHED_STREAMS } from '../bridge/bridge.ts';
-import type { Manifest } from '../bridge/manifest.ts';
+import type { Manifest } from '../bridge/manifest/manifest.ts';
+import { WATCHED_STREAMS } from '../bridge/sources/unrouted.ts';
 import { type AccountSpec, accounts, CONTROL, SYSTEM } from './accounts.ts';
 import { bridgePermissions } from './bridge-permissions.ts';
 import { domainsOf, type IssuedUser, isDomainRole, type Role, type Secrets } from './key-folder.ts';

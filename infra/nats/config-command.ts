@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readManifest } from '../bridge/read-manifest.ts';
+import { readManifest } from '../bridge/manifest/read-manifest.ts';
 import { accountClaims, operatorClaims, systemAccount } from './claims.ts';
 import { type ClusterSpec, DEFAULT_PORTS, type ServerPlace, serverConfig, serverName } from './cluster-config.ts';
 import { runCommand } from './command.ts';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isToken } from '#shared/subjects.ts';
-import { readManifest } from '../bridge/read-manifest.ts';
+import { readManifest } from '../bridge/manifest/read-manifest.ts';
 import type { Environment } from '../settings.ts';
 import { CONTROL } from './accounts.ts';
 import { accountClaims, systemCreds, userCreds } from './claims.ts';

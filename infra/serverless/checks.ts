@@ -6,7 +6,7 @@
 import { catalogue } from '#shared/messages/catalogue.ts';
 import { internalSubjects, toFilter } from '#shared/subjects.ts';
 import { WRITE_MARGIN_MS } from '#shared/table/client.ts';
-import type { Binding, FunctionEntry, Manifest } from '../bridge/manifest.ts';
+import type { Binding, FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
 import { covers, overlap } from '../nats/subject-filters.ts';
 import type { KnownStream } from './known-streams.ts';
 

@@ -1,6 +1,6 @@
 /** The `nats` event as JSON Schema: for osls, which refuses a typo by its name, and for editors, which complete it. */
 import * as z from 'zod';
-import { natsEventSchema } from '../bridge/nats-event.ts';
+import { natsEventSchema } from '../bridge/manifest/nats-event.ts';
 import { customNatsSchema } from './known-streams.ts';
 
 const jsonSchema = (schema: z.ZodType): Record<string, unknown> => {

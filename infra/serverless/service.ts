@@ -1,8 +1,8 @@
 /** What the plugins here know of osls, and what a deployment is called. */
 import type { DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 import type { Template } from '../aws/template.ts';
-import type { Manifest } from '../bridge/manifest.ts';
-import { toManifest } from '../bridge/read-manifest.ts';
+import type { Manifest } from '../bridge/manifest/manifest.ts';
+import { toManifest } from '../bridge/manifest/read-manifest.ts';
 
 type JsonSchema = Record<string, unknown>;
 

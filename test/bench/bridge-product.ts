@@ -1,8 +1,8 @@
 /** The bridge of the bridge bench: as in production, in a process of its own, with one function and one binding. */
 import { connect } from '@nats-io/transport-node';
 import { startBridge } from '#infra/bridge/bridge.ts';
-import { lambdaInvoker } from '#infra/bridge/lambda-invoker.ts';
-import type { Manifest } from '#infra/bridge/manifest.ts';
+import { lambdaInvoker } from '#infra/bridge/invoke/lambda-invoker.ts';
+import type { Manifest } from '#infra/bridge/manifest/manifest.ts';
 import { WRITE_MARGIN_MS } from '#shared/table/client.ts';
 import { childSettings, serveParent } from './bridge-child.ts';
 import { LANES, STREAM, SUBJECT, type Task } from './bridge-contender.ts';

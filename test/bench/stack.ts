@@ -2,8 +2,8 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import * as z from 'zod';
 import { startBridge } from '#infra/bridge/bridge.ts';
-import { handlerInvoker, type LocalHandler } from '#infra/bridge/local-invoker.ts';
-import type { Manifest } from '#infra/bridge/manifest.ts';
+import { handlerInvoker, type LocalHandler } from '#infra/bridge/invoke/local-invoker.ts';
+import type { Manifest } from '#infra/bridge/manifest/manifest.ts';
 import { defineEntity, done } from '#shared/entity/entity.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { createFunction } from '#shared/function/create-function.ts';

@@ -46,5 +46,17 @@ test('a poison that kills the bridge, where the functions run in it', async () =
   expect(flaws).toEqual({ ...FLAWLESS, deadLetters: 1 });
 }, 240_000);
 
-/** Today they are dead letters with it: they are delivered as often as it is, and never get their turn. */
-test.todo('a poison that kills the bridge while innocents wait in line behind it');
+/** They are delivered as often as it is, and get their turn all the same. */
+test('a poison that kills the bridge while innocents wait in line behind it', async () => {
+  world = await setupChaos({ batchSize: 4, concurrency: 2, retry: 'attempts: 1, backoff: [50]' });
+  const before = startLoad(world, 400, ['tally']);
+  await expect.poll(before.published, PATIENT).toBeGreaterThan(200);
+  await poison();
+  await expect.poll(before.published, PATIENT).toBeGreaterThan(400);
+  const counts = await before.stop();
+  const bridge = await world.startLocalBridge();
+  await expect.poll(reason, PATIENT).toBe('exhausted');
+  const { flaws, ...outputs } = await judge(world, counts);
+  console.info(`${before.published()} innocent messages, ${bridge.starts() - 1} deaths`, outputs);
+  expect(flaws).toEqual({ ...FLAWLESS, deadLetters: 1 });
+}, 240_000);

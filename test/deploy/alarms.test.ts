@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { describe, expect, it } from 'vitest';
-import { writeEmf } from '#infra/bridge/emf.ts';
-import { createMetrics } from '#infra/bridge/metrics.ts';
-import { readManifest } from '#infra/bridge/read-manifest.ts';
-import { sharesOf } from '#infra/bridge/shares.ts';
+import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
+import { sharesOf } from '#infra/bridge/manifest/shares.ts';
+import { writeEmf } from '#infra/bridge/observe/emf.ts';
+import { createMetrics } from '#infra/bridge/observe/metrics.ts';
 import { METRICS_NAMESPACE, observe } from '#shared/function/observe.ts';
 import { synthesise } from '#test/support/template.ts';
 

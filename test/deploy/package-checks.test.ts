@@ -1,6 +1,6 @@
 /** What serverless.yml may say although it cannot work: each refused in a sentence that names function and event. */
 import { describe, expect, it } from 'vitest';
-import { parseManifest, readManifest } from '#infra/bridge/read-manifest.ts';
+import { parseManifest, readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { packageMistakes } from '#infra/serverless/checks.ts';
 import { knownStreams, ownStreams } from '#infra/serverless/known-streams.ts';
 

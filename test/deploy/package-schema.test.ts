@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { natsEventSchema } from '#infra/bridge/nats-event.ts';
+import { natsEventSchema } from '#infra/bridge/manifest/nats-event.ts';
 import { natsEventJsonSchema, serverlessJsonSchema } from '#infra/serverless/event-schema.ts';
 import { tableAccess } from '#infra/serverless/table-access.ts';
 

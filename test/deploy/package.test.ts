@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readManifest } from '#infra/bridge/read-manifest.ts';
+import { manifestVariable } from '#infra/aws/manifest-variable.ts';
+import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { BUDGET, type Bundle, readBundles } from '#infra/serverless/bundles.ts';
-import { manifestVariable } from '#infra/serverless/manifest-variable.ts';
 import { copyOfService, type Service } from '#test/support/osls.ts';
 import { ACCOUNT } from '#test/support/template.ts';
 

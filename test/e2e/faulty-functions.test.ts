@@ -1,7 +1,7 @@
 /** A function that throws, hangs, answers garbage or publishes where it may not: its record ends in a dead letter, the others live. */
 import { afterEach, expect, test } from 'vitest';
 import { type Bridge, startBridge } from '#infra/bridge/bridge.ts';
-import { handlerInvoker, type LocalHandler } from '#infra/bridge/local-invoker.ts';
+import { handlerInvoker, type LocalHandler } from '#infra/bridge/invoke/local-invoker.ts';
 import type { Answer, Batch } from '#shared/contract.ts';
 import { setupNats } from '#test/support/nats.ts';
 import { collect } from '#test/support/stack.ts';

@@ -3,8 +3,8 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bridge, startBridge } from '#infra/bridge/bridge.ts';
-import { handlerInvoker, type LocalHandler } from '#infra/bridge/local-invoker.ts';
-import { parseManifest } from '#infra/bridge/read-manifest.ts';
+import { handlerInvoker, type LocalHandler } from '#infra/bridge/invoke/local-invoker.ts';
+import { parseManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
 
 const SERVERLESS = `

@@ -3,9 +3,9 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Bridge, startBridge } from '#infra/bridge/bridge.ts';
-import { handlerInvoker, type LocalHandler } from '#infra/bridge/local-invoker.ts';
-import type { Invoker } from '#infra/bridge/ports.ts';
-import { parseManifest } from '#infra/bridge/read-manifest.ts';
+import { handlerInvoker, type LocalHandler } from '#infra/bridge/invoke/local-invoker.ts';
+import { parseManifest } from '#infra/bridge/manifest/read-manifest.ts';
+import type { Invoker } from '#infra/bridge/ports/ports.ts';
 import type { Answer, Batch } from '#shared/contract.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
 

@@ -1,8 +1,8 @@
 import { DiscardPolicy, type StreamConfig } from '@nats-io/jetstream';
 import { connect, headers } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
-import { natsPublisher } from '#infra/bridge/nats-publisher.ts';
-import type { Outgoing, PublishError } from '#infra/bridge/ports.ts';
+import type { Outgoing, PublishError } from '#infra/bridge/ports/ports.ts';
+import { natsPublisher } from '#infra/bridge/publish/nats-publisher.ts';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { startNats, type TestServer } from './bridge-nats.ts';
 

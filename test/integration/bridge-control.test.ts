@@ -2,10 +2,10 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type BindingState, type BindingStates, bindingStates } from '#infra/bridge/binding-state.ts';
-import { answerControl } from '#infra/bridge/control.ts';
-import { ensureDurable } from '#infra/bridge/durable-consumer.ts';
-import { parseManifest } from '#infra/bridge/read-manifest.ts';
+import { type BindingState, type BindingStates, bindingStates } from '#infra/bridge/control/binding-state.ts';
+import { answerControl } from '#infra/bridge/control/control.ts';
+import { parseManifest } from '#infra/bridge/manifest/read-manifest.ts';
+import { ensureDurable } from '#infra/bridge/sources/durable-consumer.ts';
 import { streams } from '#infra/nats/streams.ts';
 import { startNats, type TestServer } from './bridge-nats.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { coreSource } from '#infra/bridge/core-source.ts';
+import { coreSource } from '#infra/bridge/sources/core-source.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
 import { collector } from './bridge-nats.ts';
 

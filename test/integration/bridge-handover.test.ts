@@ -1,7 +1,7 @@
 /** Another bridge takes an ordered binding over: what its owner before left unsettled comes first, by sequence (bridge rule 9). */
 import { createInbox, nanos } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { jetstreamSource } from '#infra/bridge/jetstream-source.ts';
+import { jetstreamSource } from '#infra/bridge/sources/jetstream-source.ts';
 import { collector, startNats, type TestServer } from './bridge-nats.ts';
 
 let server: TestServer;

@@ -1,8 +1,8 @@
 import { RetentionPolicy } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { jetstreamSource } from '#infra/bridge/jetstream-source.ts';
-import type { Delivery } from '#infra/bridge/ports.ts';
+import type { Delivery } from '#infra/bridge/ports/ports.ts';
+import { jetstreamSource } from '#infra/bridge/sources/jetstream-source.ts';
 import { collector, startNats, type TestServer } from './bridge-nats.ts';
 
 let server: TestServer;

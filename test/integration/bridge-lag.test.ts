@@ -1,7 +1,7 @@
 import { AckPolicy, type JetStreamClient, jetstream } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type LagBinding, watchLag } from '#infra/bridge/lag.ts';
-import { createMetrics } from '#infra/bridge/metrics.ts';
+import { type LagBinding, watchLag } from '#infra/bridge/observe/lag.ts';
+import { createMetrics } from '#infra/bridge/observe/metrics.ts';
 import { startNats, type TestServer } from './bridge-nats.ts';
 
 describe('the lag of a binding, for an autoscaler', () => {

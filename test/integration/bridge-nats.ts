@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import type { Delivery } from '#infra/bridge/ports.ts';
+import type { Delivery } from '#infra/bridge/ports/ports.ts';
 import { findNatsServer } from '#infra/local/find-nats-server.ts';
 import { freePort } from '#infra/local/free-port.ts';
 

@@ -1,7 +1,7 @@
 import { DiscardPolicy } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { natsPublisher } from '#infra/bridge/nats-publisher.ts';
-import { type Outgoing, PublishError } from '#infra/bridge/ports.ts';
+import { type Outgoing, PublishError } from '#infra/bridge/ports/ports.ts';
+import { natsPublisher } from '#infra/bridge/publish/nats-publisher.ts';
 import { startNats, type TestServer } from './bridge-nats.ts';
 
 let server: TestServer;

@@ -1,10 +1,10 @@
 import { headers as createHeaders } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { newAttached } from '#infra/bridge/held.ts';
-import { localInvoker } from '#infra/bridge/local-invoker.ts';
-import type { Delivery } from '#infra/bridge/ports.ts';
-import { requestSource } from '#infra/bridge/request-source.ts';
-import { runStreamed } from '#infra/bridge/streamed-reply.ts';
+import { newAttached } from '#infra/bridge/dispatch/held.ts';
+import { runStreamed } from '#infra/bridge/dispatch/streamed-reply.ts';
+import { localInvoker } from '#infra/bridge/invoke/local-invoker.ts';
+import type { Delivery } from '#infra/bridge/ports/ports.ts';
+import { requestSource } from '#infra/bridge/sources/request-source.ts';
 import { aDispatch, aHeld } from '#test/support/dispatch.ts';
 import { aBinding, aFunction, noMetrics } from '#test/support/fake-ports.ts';
 import { streamingManifest } from '#test/support/invoker-contract.ts';

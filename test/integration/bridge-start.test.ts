@@ -1,9 +1,9 @@
 /** Where a binding begins, what a change of its settings does, and what a new epoch is. On a real server. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ensureDurable } from '#infra/bridge/durable-consumer.ts';
-import { type JetStreamSourceOptions, jetstreamSource } from '#infra/bridge/jetstream-source.ts';
-import type { Delivery, Source } from '#infra/bridge/ports.ts';
-import type { From } from '#infra/bridge/start-position.ts';
+import type { Delivery, Source } from '#infra/bridge/ports/ports.ts';
+import { ensureDurable } from '#infra/bridge/sources/durable-consumer.ts';
+import { type JetStreamSourceOptions, jetstreamSource } from '#infra/bridge/sources/jetstream-source.ts';
+import type { From } from '#infra/bridge/sources/start-position.ts';
 import { collector, startNats, type TestServer } from './bridge-nats.ts';
 
 let server: TestServer;

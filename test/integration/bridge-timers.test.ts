@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { alarmSource } from '#infra/bridge/alarm-source.ts';
-import { natsPublisher } from '#infra/bridge/nats-publisher.ts';
+import { natsPublisher } from '#infra/bridge/publish/nats-publisher.ts';
+import { alarmSource } from '#infra/bridge/sources/alarm-source.ts';
 import { streams } from '#infra/nats/streams.ts';
 import { collector, startNats, type TestServer } from './bridge-nats.ts';
 

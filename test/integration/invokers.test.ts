@@ -1,9 +1,9 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { lambdaInvoker, MAX_PAYLOAD_BYTES } from '#infra/bridge/lambda-invoker.ts';
-import { localInvoker } from '#infra/bridge/local-invoker.ts';
-import type { FunctionEntry } from '#infra/bridge/manifest.ts';
-import type { InvokeFailure } from '#infra/bridge/ports.ts';
-import { provideStreaming } from '#infra/bridge/response-stream.ts';
+import { lambdaInvoker, MAX_PAYLOAD_BYTES } from '#infra/bridge/invoke/lambda-invoker.ts';
+import { localInvoker } from '#infra/bridge/invoke/local-invoker.ts';
+import { provideStreaming } from '#infra/bridge/invoke/response-stream.ts';
+import type { FunctionEntry } from '#infra/bridge/manifest/manifest.ts';
+import type { InvokeFailure } from '#infra/bridge/ports/ports.ts';
 import { freePort } from '#infra/local/free-port.ts';
 import { expectedAuthorization } from '#test/support/aws-signature.ts';
 import * as functions from '#test/support/contract-functions.ts';

@@ -1,8 +1,8 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { microService, newEndpoint } from '#infra/bridge/micro-service.ts';
-import type { Delivery } from '#infra/bridge/ports.ts';
-import { requestSource } from '#infra/bridge/request-source.ts';
+import type { Delivery } from '#infra/bridge/ports/ports.ts';
+import { microService, newEndpoint } from '#infra/bridge/sources/micro-service.ts';
+import { requestSource } from '#infra/bridge/sources/request-source.ts';
 import type { Clock } from '#shared/clock.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
 import { collector } from './bridge-nats.ts';

@@ -1,7 +1,7 @@
 /**
  * A rule of the protocol switched off from outside: by a wrapper around a port, or by a function of a module in its place.
  */
-import type { Publisher, Source } from '#infra/bridge/ports.ts';
+import type { Publisher, Source } from '#infra/bridge/ports/ports.ts';
 import type { Answer, Batch, BatchRecord } from '#shared/contract.ts';
 import type { Store } from '#shared/entity/store.ts';
 import type { FaultName, Focus } from './plan.ts';

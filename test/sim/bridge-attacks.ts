@@ -1,5 +1,5 @@
 /** The bridge's rules (docs/protocol.md, "The bridge"), each switched off. */
-import { type Outgoing, PublishError } from '#infra/bridge/ports.ts';
+import { type Outgoing, PublishError } from '#infra/bridge/ports/ports.ts';
 import type { Item } from '#shared/entity/store.ts';
 import { changed, crashes, disguised, invoking, type NamedAttack, once, publishing, storing } from './attack.ts';
 

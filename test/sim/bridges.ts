@@ -2,13 +2,13 @@
  * The bridges on the simulated world: the real dispatcher, and wrappers where a rule is attacked. One owns the function at a
  * time: it hands over when it has drained, and is replaced a while after it died. Now and then two own it.
  */
-import type { DispatcherOptions } from '#infra/bridge/dispatch.ts';
-import { createDispatcher } from '#infra/bridge/dispatcher.ts';
-import type { Binding } from '#infra/bridge/manifest.ts';
-import { orderedGate } from '#infra/bridge/ordered-gate.ts';
-import type { Invoker, Publisher, Source } from '#infra/bridge/ports.ts';
-import { unstoredSource } from '#infra/bridge/unstored-source.ts';
-import { aBinding, aFunction, noMetrics } from '#test/support/fake-ports.ts';
+import type { DispatcherOptions } from '#infra/bridge/dispatch/dispatch.ts';
+import { createDispatcher } from '#infra/bridge/dispatch/dispatcher.ts';
+import type { Binding } from '#infra/bridge/manifest/manifest.ts';
+import type { Invoker, Publisher, Source } from '#infra/bridge/ports/ports.ts';
+import { orderedGate } from '#infra/bridge/sources/ordered-gate.ts';
+import { unstoredSource } from '#infra/bridge/sources/unstored-source.ts';
+import { aBinding, aFunction, memoryInHand, noMetrics } from '#test/support/fake-ports.ts';
 import { changed } from './attack.ts';
 import { type Bed, later, pause, whileAlive } from './bed.ts';
 import { FUNCTION } from './counter.ts';
@@ -70,6 +70,7 @@ export const createBridges = (bed: Bed, { plan, attack, events, alarms, core, in
   const fn = aFunction({ name: FUNCTION, concurrency: 2, publishes: ['out.>'] });
   let lives: Life[] = [];
   let started = 0;
+  const inHand = memoryInHand();
 
   const bindings: Binding[] = [
     aBinding({ name: `${FUNCTION}.alarms`, function: FUNCTION, groupBy: { token: 5 }, retry: RETRY, alarms: true }),
@@ -166,6 +167,7 @@ export const createBridges = (bed: Bed, { plan, attack, events, alarms, core, in
       clock: bed.time.clock({ skew: plan.skew.bridge, alive: isAlive }),
       random: bed.random,
       writeMargin: 500,
+      inHand,
       metrics: noMetrics,
       log: (sentence) => bed.log(() => `bridge: ${sentence}`),
       ...attack.dispatcher,

@@ -1,5 +1,5 @@
 /** Where outputs and dead letters go: a stream that knows a message id again for two minutes, and a publisher that may fail. */
-import { type Outgoing, PublishError, type Publisher } from '#infra/bridge/ports.ts';
+import { type Outgoing, PublishError, type Publisher } from '#infra/bridge/ports/ports.ts';
 import type { Timer } from '#shared/contract.ts';
 import { type Bed, pause } from './bed.ts';
 import type { Schedules } from './schedules.ts';

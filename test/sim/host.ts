@@ -2,7 +2,7 @@
  * Where functions run, as Lambda runs them: a container takes one invocation at a time, and is thrown away when it
  * crashes. What its last invocation asked of the table may land all the same.
  */
-import { InvokeError, type Invoker } from '#infra/bridge/ports.ts';
+import { InvokeError, type Invoker } from '#infra/bridge/ports/ports.ts';
 import type { Batch } from '#shared/contract.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { createFunction } from '#shared/function/create-function.ts';

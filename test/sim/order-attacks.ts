@@ -1,5 +1,5 @@
 /** Ordered bindings (docs/protocol.md, engine rule 6 and bridge rule 9): what keeps the order, each part switched off. */
-import { InvokeError } from '#infra/bridge/ports.ts';
+import { InvokeError } from '#infra/bridge/ports/ports.ts';
 import type { Answer, Batch } from '#shared/contract.ts';
 import { invoking, type NamedAttack } from './attack.ts';
 import type { Focus } from './plan.ts';

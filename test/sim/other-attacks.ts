@@ -1,5 +1,5 @@
 /** Core records, the sweep and lost tails (docs/protocol.md): what is promised of them, each switched off. */
-import { InvokeError } from '#infra/bridge/ports.ts';
+import { InvokeError } from '#infra/bridge/ports/ports.ts';
 import type { Batch } from '#shared/contract.ts';
 import { disguised, invoking, type NamedAttack, storing } from './attack.ts';
 

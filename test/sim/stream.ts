@@ -3,7 +3,7 @@
  * power failure does: lose its tail, forget its consumer's state, or be made anew. And what an operator does: begin the
  * consumer anew at another sequence, as its next epoch.
  */
-import type { Delivery, Source } from '#infra/bridge/ports.ts';
+import type { Delivery, Source } from '#infra/bridge/ports/ports.ts';
 import type { BatchRecord, Floor } from '#shared/contract.ts';
 import { type Bed, later, pause } from './bed.ts';
 

@@ -1,8 +1,8 @@
 /** A dispatcher's parts, for a test of one of them. */
-import { createConcurrency } from '#infra/bridge/concurrency.ts';
-import type { Dispatch } from '#infra/bridge/dispatch.ts';
-import type { Held } from '#infra/bridge/held.ts';
-import type { Delivery } from '#infra/bridge/ports.ts';
+import { createConcurrency } from '#infra/bridge/dispatch/concurrency.ts';
+import type { Dispatch } from '#infra/bridge/dispatch/dispatch.ts';
+import type { Held } from '#infra/bridge/dispatch/held.ts';
+import type { Delivery } from '#infra/bridge/ports/ports.ts';
 import { systemClock } from '#shared/clock.ts';
 import { aFunction, memoryInHand, noMetrics } from './fake-ports.ts';
 

@@ -1,9 +1,10 @@
 /** The dispatcher's world in a test's hands: what it delivers, what the function answers, what the publisher does. */
-import { createDispatcher } from '#infra/bridge/dispatcher.ts';
-import type { InHand } from '#infra/bridge/in-hand.ts';
-import type { Binding, FunctionEntry } from '#infra/bridge/manifest.ts';
-import type { BridgeMetrics } from '#infra/bridge/metrics.ts';
-import type { Delivery, Outgoing, Publisher, Source } from '#infra/bridge/ports.ts';
+
+import type { InHand } from '#infra/bridge/control/in-hand.ts';
+import { createDispatcher } from '#infra/bridge/dispatch/dispatcher.ts';
+import type { Binding, FunctionEntry } from '#infra/bridge/manifest/manifest.ts';
+import type { BridgeMetrics } from '#infra/bridge/observe/metrics.ts';
+import type { Delivery, Outgoing, Publisher, Source } from '#infra/bridge/ports/ports.ts';
 import type { Answer, Batch, BatchRecord, Floor, Timer } from '#shared/contract.ts';
 import { type VirtualTime, virtualTime } from '#test/sim/virtual-time.ts';
 

@@ -1,5 +1,5 @@
 /** Functions in the process of the test. */
-import { localInvoker } from '#infra/bridge/local-invoker.ts';
+import { localInvoker } from '#infra/bridge/invoke/local-invoker.ts';
 import type { SetupTarget } from './stack.ts';
 import { setupTable } from './table.ts';
 

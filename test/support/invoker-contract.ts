@@ -1,8 +1,8 @@
 /** What every invoker promises the dispatcher. One suite for all of them: call it with a way to open one that has `contract-functions.ts`. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { FunctionEntry, Manifest } from '#infra/bridge/manifest.ts';
-import type { InvokeFailure, Invoker } from '#infra/bridge/ports.ts';
+import type { FunctionEntry, Manifest } from '#infra/bridge/manifest/manifest.ts';
+import type { InvokeFailure, Invoker } from '#infra/bridge/ports/ports.ts';
 import type { Batch, BatchRecord } from '#shared/contract.ts';
 import { aFunction, aRecord } from './fake-ports.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { callStreamed } from '#infra/bridge/response-stream.ts';
+import { callStreamed } from '#infra/bridge/invoke/response-stream.ts';
 import { invokeComplete, payloadChunk } from './event-stream.ts';
 
 export type LambdaCall = {

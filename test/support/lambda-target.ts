@@ -2,8 +2,8 @@
 import { BatchWriteItemCommand, paginateScan } from '@aws-sdk/client-dynamodb';
 import { GetFunctionConfigurationCommand, LambdaClient, UpdateFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { inject } from 'vitest';
-import { lambdaInvoker } from '#infra/bridge/lambda-invoker.ts';
-import type { FunctionEntry } from '#infra/bridge/manifest.ts';
+import { lambdaInvoker } from '#infra/bridge/invoke/lambda-invoker.ts';
+import type { FunctionEntry } from '#infra/bridge/manifest/manifest.ts';
 import { STAGE } from '#infra/local/deployment.ts';
 import { ownEndpoint } from '#shared/own-endpoint.ts';
 import { tableClient, WRITE_MARGIN_MS } from '#shared/table/client.ts';

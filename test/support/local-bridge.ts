@@ -1,8 +1,8 @@
 /** A bridge that runs the functions in its own process, as `npm start` does, without the rest of that. */
 import { startBridge } from '#infra/bridge/bridge.ts';
 import { serveHttp } from '#infra/bridge/http.ts';
-import { localInvoker } from '#infra/bridge/local-invoker.ts';
-import { readManifest } from '#infra/bridge/read-manifest.ts';
+import { localInvoker } from '#infra/bridge/invoke/local-invoker.ts';
+import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { connectTo } from '#infra/nats/connect.ts';
 
 const { NATS_URL = '', MANIFEST = '', HTTP_PORT } = process.env;

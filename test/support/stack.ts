@@ -3,9 +3,9 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { startBridge } from '#infra/bridge/bridge.ts';
-import type { Manifest } from '#infra/bridge/manifest.ts';
-import type { Invoker } from '#infra/bridge/ports.ts';
-import { readManifest } from '#infra/bridge/read-manifest.ts';
+import type { Manifest } from '#infra/bridge/manifest/manifest.ts';
+import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
+import type { Invoker } from '#infra/bridge/ports/ports.ts';
 import { setupNats } from './nats.ts';
 
 /** Where the functions run. */

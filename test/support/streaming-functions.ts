@@ -1,6 +1,6 @@
 /** Functions that stream their answer. They are imported where the global `awslambda` of Lambda's Node runtime is. */
 import { setImmediate } from 'node:timers/promises';
-import type { StreamedHandler } from '#infra/bridge/response-stream.ts';
+import type { StreamedHandler } from '#infra/bridge/invoke/response-stream.ts';
 
 declare const awslambda: { streamifyResponse(handler: StreamedHandler): StreamedHandler };
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse, type ScalarTag } from 'yaml';
 import { addResources } from '#infra/aws/add-resources.ts';
 import type { Template } from '#infra/aws/template.ts';
-import { readManifest } from '#infra/bridge/read-manifest.ts';
+import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 
 type Params = Record<string, string | number | boolean>;
 

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { NATURES } from '#functions/dlq-processor/classify.ts';
-import { deadLetter } from '#infra/bridge/dead-letter.ts';
-import { createMetrics } from '#infra/bridge/metrics.ts';
-import { natsEventSchema } from '#infra/bridge/nats-event.ts';
+import { natsEventSchema } from '#infra/bridge/manifest/nats-event.ts';
+import { createMetrics } from '#infra/bridge/observe/metrics.ts';
+import { deadLetter } from '#infra/bridge/publish/dead-letter.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
 
 const doc = readFileSync(new URL('../../docs/bridge.md', import.meta.url), 'utf8');

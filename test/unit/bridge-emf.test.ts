@@ -1,8 +1,8 @@
 /** CloudWatch takes a line only if it is what the specification of the embedded metric format says, so the test is that specification. */
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { writeEmf } from '#infra/bridge/emf.ts';
-import { createMetrics } from '#infra/bridge/metrics.ts';
+import { writeEmf } from '#infra/bridge/observe/emf.ts';
+import { createMetrics } from '#infra/bridge/observe/metrics.ts';
 import { virtualTime } from '#test/sim/virtual-time.ts';
 
 const name = z.string().min(1).max(1024);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createMetrics } from '#infra/bridge/metrics.ts';
+import { createMetrics } from '#infra/bridge/observe/metrics.ts';
 
 /** The lines of one metric, without the prefix of all. */
 const shown = async (metrics: ReturnType<typeof createMetrics>, name: string): Promise<string[]> =>

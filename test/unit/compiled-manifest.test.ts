@@ -1,9 +1,9 @@
 /** What osls compiles of a serverless.yml, and how a bridge reads it. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { localInvoker } from '#infra/bridge/local-invoker.ts';
-import { parseManifest, readManifest } from '#infra/bridge/read-manifest.ts';
+import { manifestVariable } from '#infra/aws/manifest-variable.ts';
+import { localInvoker } from '#infra/bridge/invoke/local-invoker.ts';
+import { parseManifest, readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { defaultProvider } from '#infra/serverless/lambda-credentials.ts';
-import { manifestVariable } from '#infra/serverless/manifest-variable.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 

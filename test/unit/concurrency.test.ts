@@ -1,7 +1,7 @@
 /** Additive increase, multiplicative decrease of the invocations in flight. */
 import { describe, expect, it } from 'vitest';
-import { createConcurrency, type Permit } from '#infra/bridge/concurrency.ts';
-import { InvokeError } from '#infra/bridge/ports.ts';
+import { createConcurrency, type Permit } from '#infra/bridge/dispatch/concurrency.ts';
+import { InvokeError } from '#infra/bridge/ports/ports.ts';
 import { anAnswer, aRecord, fakeWorld } from '#test/support/fake-ports.ts';
 
 const enter = (concurrency: ReturnType<typeof createConcurrency>, n: number) =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { InvokeError, type InvokeFailure, PublishError } from '#infra/bridge/ports.ts';
+import { InvokeError, type InvokeFailure, PublishError } from '#infra/bridge/ports/ports.ts';
 import type { Batch } from '#shared/contract.ts';
-import { anAnswer, aRecord, fakeWorld } from '#test/support/fake-ports.ts';
+import { anAnswer, aRecord, fakeWorld, memoryInHand } from '#test/support/fake-ports.ts';
 
 const failing =
   (kind: InvokeFailure, poison = (_batch: Batch) => true) =>
@@ -245,16 +245,40 @@ describe('a record that kills whatever touches it', () => {
     expect(world.asked()).toEqual(['1', '2', '3']);
   });
 
-  it('is settled without being decided once it was delivered three times as often', async () => {
-    const world = fakeWorld();
+  it('is settled without being decided once so many processes in a row died with it', async () => {
+    const notes = new Map([['fn.events', { record: aRecord(1).id, deaths: 2 }]]);
+    const world = fakeWorld({ inHand: memoryInHand(notes) });
     world.answer = async (batch) => anAnswer(batch.settle ? { tombstoned: [aRecord(1).id] } : {});
     world.deliver(aRecord(1, { deliveries: 10 }));
     await world.time.advance(100);
-    expect([world.asked(), world.published.map(({ headers }) => headers?.['X-Dead-Letter-Code']), world.said]).toEqual([
+    expect([world.asked(), world.published.map(({ headers }) => headers?.['X-Dead-Letter-Code']), world.said, notes.size]).toEqual([
       ['settle 1'],
       [['exhausted']],
       ['1 ack'],
+      0,
     ]);
+  });
+
+  it('does not take with it what waits behind it and what was given back: these were delivered as often', async () => {
+    const notes = new Map([['fn.events', { record: aRecord(1).id, deaths: 2 }]]);
+    const world = fakeWorld({ inHand: memoryInHand(notes), binding: { groupBy: undefined } });
+    world.answer = async (batch) => anAnswer(batch.settle ? { tombstoned: batch.Records.map(({ id }) => id) } : {});
+    world.deliver(...[1, 2, 3].map((sequence) => aRecord(sequence, { deliveries: 99 })));
+    await world.time.advance(100);
+    expect([world.asked(), world.published.length]).toEqual([['settle 1', '2', '3'], 1]);
+  });
+
+  it('is noted while a process has it in hand, and only then', async () => {
+    const notes = new Map();
+    const world = fakeWorld({ inHand: memoryInHand(notes) });
+    const noted: unknown[] = [];
+    world.answer = async () => {
+      noted.push(...notes);
+      return anAnswer();
+    };
+    world.deliver(aRecord(1, { deliveries: 4 }));
+    await world.time.advance(100);
+    expect([noted, notes.size]).toEqual([[['fn.events', { record: aRecord(1).id, deaths: 0 }]], 0]);
   });
 });
 

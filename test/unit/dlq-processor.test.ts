@@ -6,7 +6,7 @@ import { letters } from '#functions/dlq-processor/decide.ts';
 import { fingerprint } from '#functions/dlq-processor/fingerprint.ts';
 import { type Letter, obstacle } from '#functions/dlq-processor/letter.ts';
 import { settings } from '#functions/dlq-processor/settings.ts';
-import { readManifest } from '#infra/bridge/read-manifest.ts';
+import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import type { Headers } from '#shared/contract.ts';
 import { catalogue } from '#shared/messages/catalogue.ts';
 import { deadLetter, maxDeliveries } from '#shared/messages/dead-letter.ts';

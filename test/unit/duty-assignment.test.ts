@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assign, assignOffers } from '#infra/bridge/duty-assignment.ts';
+import { assign, assignOffers } from '#infra/bridge/ownership/duty-assignment.ts';
 
 const names = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
 const someDuties = fc.uniqueArray(fc.stringMatching(/^[a-z-]{1,12}$/), { maxLength: 40 });

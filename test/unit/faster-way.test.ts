@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { fasterWay, type Way } from '#infra/bridge/faster-way.ts';
+import { fasterWay, type Way } from '#infra/bridge/publish/faster-way.ts';
 
 const groups = (count: number, ms: Record<Way, (messages: number) => number>) => {
   const faster = fasterWay();

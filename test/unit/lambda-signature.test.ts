@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { lambdaSigner } from '#infra/bridge/lambda-signature.ts';
+import { lambdaSigner } from '#infra/bridge/invoke/lambda-signature.ts';
 import { expectedAuthorization } from '#test/support/aws-signature.ts';
 
 const path = '/2015-03-31/functions/echo%3A%24LATEST/invocations';

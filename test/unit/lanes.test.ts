@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createLanes, type Queue, type Queueable } from '#infra/bridge/lanes.ts';
+import { createLanes, type Queue, type Queueable } from '#infra/bridge/dispatch/lanes.ts';
 import { virtualTime } from '#test/sim/virtual-time.ts';
 
 type Item = Queueable & { n: number };

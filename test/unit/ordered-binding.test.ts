@@ -1,7 +1,7 @@
 /** Rule 9: a message that is tried again holds back the later ones of its key. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvokeError } from '#infra/bridge/ports.ts';
+import { InvokeError } from '#infra/bridge/ports/ports.ts';
 import type { Batch } from '#shared/contract.ts';
 import { anAnswer, aRecord, fakeWorld } from '#test/support/fake-ports.ts';
 

@@ -1,8 +1,8 @@
 /** A hand-over of an ordered binding, in virtual time: what the owner before left unsettled comes first (bridge rule 9). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { orderedGate } from '#infra/bridge/ordered-gate.ts';
-import type { Delivery } from '#infra/bridge/ports.ts';
+import type { Delivery } from '#infra/bridge/ports/ports.ts';
+import { orderedGate } from '#infra/bridge/sources/ordered-gate.ts';
 import { virtualTime } from '#test/sim/virtual-time.ts';
 
 const ACK_WAIT = 10_000;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { mayOverfill } from '#infra/bridge/held.ts';
-import { payloadBytes } from '#infra/bridge/record.ts';
+import { mayOverfill } from '#infra/bridge/dispatch/held.ts';
+import { payloadBytes } from '#infra/bridge/ports/record.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
 import { aBatch, anyRecord } from '#test/support/invoker-contract.ts';
 

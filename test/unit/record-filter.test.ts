@@ -1,7 +1,7 @@
 /** A binding's filter: what of a record it looks at, how its mistakes are told, and what becomes of what it leaves out. */
 import { describe, expect, it, test } from 'vitest';
-import { parseManifest } from '#infra/bridge/read-manifest.ts';
-import { compileFilter, filterMistakes } from '#infra/bridge/record-filter.ts';
+import { compileFilter, filterMistakes } from '#infra/bridge/filter/record-filter.ts';
+import { parseManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { aRecord, fakeWorld } from '#test/support/fake-ports.ts';
 
 const SEVERE = { severity: ['critical', 'high'] };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { newAttached } from '#infra/bridge/held.ts';
-import { type Delivery, InvokeError, type Source } from '#infra/bridge/ports.ts';
-import { runStreamed } from '#infra/bridge/streamed-reply.ts';
+import { newAttached } from '#infra/bridge/dispatch/held.ts';
+import { runStreamed } from '#infra/bridge/dispatch/streamed-reply.ts';
+import { type Delivery, InvokeError, type Source } from '#infra/bridge/ports/ports.ts';
 import type { Batch } from '#shared/contract.ts';
 import { iso } from '#shared/iso.ts';
 import { virtualTime } from '#test/sim/virtual-time.ts';
