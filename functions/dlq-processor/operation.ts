@@ -175,7 +175,7 @@ const marked = (letter: Letter, { action, by }: Operation, id: string, now: numb
   action === 'replay' ? { ...letter, requestedBy: id } : { ...letter, status: 'discarded', history: noted(letter, 'discarded', by, now) };
 
 const woken = (letter: string, now: number): Output => ({
-  subject: buildSubject(internalSubjects.timerDue, { function: SOURCE, key: `${letterKind.kind}.${letter}` }),
+  subject: buildSubject(internalSubjects.timerDue, { function: SOURCE, key: `${letterKind.kind}.${letter}.${now}` }),
   body: { due: new Date(now).toISOString() },
 });
 

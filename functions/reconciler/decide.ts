@@ -51,7 +51,7 @@ const wake = (key: EntityKey, now: number): Output[] => {
   const kind = kindOf(key);
   const owner = ownerOf[kind];
   if (owner === undefined) return [];
-  const subject = buildSubject(internalSubjects.timerDue, { function: owner, key: `${kind}.${idOf(key)}` });
+  const subject = buildSubject(internalSubjects.timerDue, { function: owner, key: `${kind}.${idOf(key)}.${now}` });
   return [{ subject, body: { due: new Date(now).toISOString() } }];
 };
 

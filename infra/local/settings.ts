@@ -5,7 +5,7 @@ import { natsConflicts, natsVariables } from '../nats/nats-settings.ts';
 import { checkEnvironment, type Environment, logLevel, port, refuse } from '../settings.ts';
 
 /** The project's folder. */
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** What the project installs and stores; git ignores it. */
 export const CACHE = `${ROOT}.mistersmith`;
 

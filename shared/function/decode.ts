@@ -30,9 +30,9 @@ const unreadable = (record: BatchRecord, code: string, message: string): ItemFai
 const alarmBody = z.object({ due: z.iso.datetime() });
 
 const alarmOf = (record: BatchRecord, functionName: string): Alarm | undefined => {
-  const [kind, id, ...rest] = record.subject.slice(`timers.due.${functionName}.`.length).split('.');
+  const [kind, id] = record.subject.slice(`timers.due.${functionName}.`.length).split('.');
   const body = alarmBody.safeParse(readEnvelope(record).body);
-  if (!kind || !id || rest.length > 0 || !body.success) return undefined;
+  if (!kind || !id || !body.success) return undefined;
   return { message: 'alarm', due: Date.parse(body.data.due), key: keyOf(kind, id) };
 };
 

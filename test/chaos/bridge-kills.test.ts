@@ -3,7 +3,7 @@
  * once, in order where its binding is ordered, and every output is there. CHAOS_KILLS and CHAOS_SEED make a run of one's own.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { seeded } from '#test/sim/random.ts';
 import { FLAWLESS, judge, startLoad } from '#test/support/chaos-load.ts';
 import { scaled } from '#test/support/chaos-scale.ts';
@@ -40,7 +40,7 @@ test(
       kills++;
     }
     const counts = await load.stop();
-    const { state } = await world.manager.streams.info('SUMS');
+    const { state } = await vi.waitFor(() => world.manager.streams.info('SUMS'), { timeout: 30_000 });
     const { flaws, ...outputs } = await judge(world, counts, 90_000);
     for (const bridge of bridges) peak = Math.max(peak, bridge.peakBytes());
     console.info(`${load.published()} messages, of which ${state.messages} acted during the kills`, killed, outputs, { peak });

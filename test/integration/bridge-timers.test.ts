@@ -36,7 +36,7 @@ const setup = async (on = server) => {
   onTestFinished(() => source.stop());
   const sink = collector();
   source.start(sink);
-  const due = () => sink.deliveries.map(({ record }) => record.subject.replace(`timers.due.${functionName}.`, ''));
+  const due = () => sink.deliveries.map(({ record }) => record.subject.replace(`timers.due.${functionName}.`, '').replace(/\.[^.]+$/, ''));
   /** The version of the alarm that the server holds. */
   const standing = async (key: string) => {
     const message = await on.manager.streams.getMessage('TIMERS', { last_by_subj: `timers.set.${functionName}.${key}` });
@@ -52,7 +52,10 @@ describe('an alarm', () => {
     await one.publisher.setTimers(functionName, [{ key: 'agent.a1', at, version: 1 }]);
     await vi.waitFor(() => expect(sink.deliveries).toHaveLength(1), { timeout: 5000 });
     const { record } = sink.deliveries[0] as (typeof sink.deliveries)[0];
-    expect(record).toMatchObject({ subject: `timers.due.${functionName}.agent.a1`, data: JSON.stringify({ due: at }) });
+    expect(record).toMatchObject({
+      subject: expect.stringContaining(`timers.due.${functionName}.agent.a1.`),
+      data: JSON.stringify({ due: at }),
+    });
     expect(record.timestamp >= at).toBe(true);
     sink.deliveries[0]?.ack();
     await expect

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ownerOf } from '#shared/kinds.ts';
 
-const folder = new URL('../../functions', import.meta.url);
+const folder = new URL('../../functions/', import.meta.url);
 
 const owned = async (): Promise<[kind: string, owner: string][]> => {
   const functions = await Promise.all(

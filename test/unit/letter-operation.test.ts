@@ -73,7 +73,7 @@ const post = async (letters: Letter[], environment: Record<string, string> = {})
     const outcome = outcomes.get(record.id);
     if (outcome?.result !== 'done') throw new Error(JSON.stringify(outcome));
     const subjects = outcome.publish.map(({ subject }) => subject);
-    const woken = subjects.flatMap((subject) => /^timers\.due\.dlq-processor\.letter\.(.*)$/.exec(subject)?.[1] ?? []);
+    const woken = subjects.flatMap((subject) => /^timers\.due\.dlq-processor\.letter\.([^.]+)\./.exec(subject)?.[1] ?? []);
     return { woken, alerts: subjects.filter((subject) => subject.startsWith('alerts.')), at: timers[0]?.at, reply: outcome.reply };
   };
   const stateOf = async <State>(key: EntityKey) => (await store.load([key])).get(key)?.state as State;

@@ -17,8 +17,8 @@ test('what is overdue is woken through its owner', () => {
   const story = sweep(['agent#a1', 'gather#g1']);
   story.ring('main');
   expect(story.published).toEqual([
-    { subject: 'timers.due.agent-registry.agent.a1', body: due },
-    { subject: 'timers.due.gather-aggregator.gather.g1', body: due },
+    { subject: `timers.due.agent-registry.agent.a1.${START}`, body: due },
+    { subject: `timers.due.gather-aggregator.gather.g1.${START}`, body: due },
   ]);
 });
 
@@ -85,7 +85,9 @@ test('every owned entity is woken once, and nothing else', () => {
     fc.property(keys, (owned) => {
       const story = sweep(owned.map(([kind, id]) => keyOf(kind, id)));
       story.ring('main');
-      expect(story.published.map(({ subject }) => subject)).toEqual(owned.map(([kind, id]) => `timers.due.${ownerOf[kind]}.${kind}.${id}`));
+      expect(story.published.map(({ subject }) => subject)).toEqual(
+        owned.map(([kind, id]) => `timers.due.${ownerOf[kind]}.${kind}.${id}.${START}`),
+      );
     }),
   );
 });

@@ -26,7 +26,7 @@ test('it rings at once and then on the minute, with a message id that every brid
     '2026-01-01T00:02:00.000Z',
   ]);
   const subject = 'timers.due.reconciler.sweep.main';
-  expect(rung.map(({ messageId }) => messageId)).toEqual([turn, turn + 1, turn + 2].map((n) => `schedule:${subject}:${n}`));
+  expect(rung.map(({ messageId }) => messageId)).toEqual([turn, turn + 1, turn + 2].map((n) => `schedule:${subject}.${n}`));
 });
 
 test('a publish that fails is said, and tried again until it is out', async () => {

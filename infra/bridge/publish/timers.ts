@@ -1,14 +1,15 @@
 /**
  * Alarms as server-side message schedules (nats-server 2.12 and later) in the work-queue stream TIMERS. An alarm is the
  * last message of `timers.set.<function>.<kind>.<id>`; when due, the server replaces it by one at
- * `timers.due.<function>.<kind>.<id>`, up to 250 ms late. A time in the past is due at once.
+ * `timers.due.<function>.<kind>.<id>.<token>`, up to 250 ms late. A time in the past is due at once. The token is another one
+ * each time: a due message that took the place of an earlier one would settle it, and what that one published might be lost.
  *
  * An alarm carries the version of the item that wants it, and an older version never touches a newer alarm: every write
  * names the sequence that it replaces, every removal the sequence up to which it removes. Once an alarm is due there is
  * nothing left to protect: a stray one is only a hint.
  */
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
-import { MsgHdrsImpl } from '@nats-io/transport-node';
+import { MsgHdrsImpl, nuid } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
 import type { Timer } from '#shared/contract.ts';
 import { PublishError, type Publisher } from '../ports/ports.ts';
@@ -101,7 +102,7 @@ export const timers = ({ inFlight, clock }: { inFlight: Requests; clock: Clock }
       const all = [...newest.values()].map(({ key, at, version }) => {
         const subject = `timers.set.${functionName}.${key}`;
         if (at === null) return remove(subject, version);
-        return set(subject, `timers.due.${functionName}.${key}`, new Date(at).toISOString(), version);
+        return set(subject, `timers.due.${functionName}.${key}.${nuid.next()}`, new Date(at).toISOString(), version);
       });
       const failures = (await Promise.allSettled(all)).flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
       if (failures.length > 0) throw failures.find((failure) => !failure.retryable) ?? failures[0];

@@ -21,14 +21,14 @@ export type ScheduleOptions = {
 export const startSchedules = ({ functions, publisher, clock, log }: ScheduleOptions): (() => void) => {
   const cancels = functions.flatMap((fn) =>
     (fn.schedules ?? []).map(({ name, every }) => {
-      const subject = buildSubject(internalSubjects.timerDue, { function: fn.name, key: `${name}.main` });
       let cancel = (): void => {};
       const ring = (): void => {
         const now = clock.now();
         const turn = Math.floor(now / every);
+        const subject = buildSubject(internalSubjects.timerDue, { function: fn.name, key: `${name}.main.${turn}` });
         cancel = clock.after((turn + 1) * every - now, ring);
         const data = JSON.stringify({ due: new Date(now).toISOString() });
-        publisher.publish([{ subject, data, messageId: `schedule:${subject}:${turn}` }]).catch((error: Error) => {
+        publisher.publish([{ subject, data, messageId: `schedule:${subject}` }]).catch((error: Error) => {
           log(`${fn.name}.${name} is not woken yet, which is tried again: ${error.message}`);
           if (stopped) return;
           cancel();
