@@ -101,6 +101,8 @@ export const connectTo = async (address: NatsAddress & { name: string; inbox?: s
     ...(address.inbox && { inboxPrefix: address.inbox }),
     timeout: CONNECT_MS,
     pingInterval: PING_MS,
+    // With those that servers tell of, a client that none of them lets in would try for ever.
+    ignoreClusterUpdates: true,
     maxReconnectAttempts: -1,
     reconnectDelayHandler: () => waitAfter(away === undefined ? 0 : Date.now() - away),
   };

@@ -8,6 +8,7 @@ import { type Bridge, startBridge } from '#infra/bridge/bridge.ts';
 import { localInvoker } from '#infra/bridge/invoke/local-invoker.ts';
 import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { apply } from '#infra/nats/apply-command.ts';
+import { connectTo } from '#infra/nats/connect.ts';
 import { type NatsCluster, setupNatsCluster } from '#test/support/nats-cluster.ts';
 import { collect } from '#test/support/stack.ts';
 import { setupTable, type TestTable } from '#test/support/table.ts';
@@ -129,3 +130,8 @@ test('a client without a certificate is refused', async () => {
   await expect(cluster.connectAs('operator', { certificate: false })).rejects.toThrow();
   await expect(cluster.connectAs('operator').then((connection) => connection.close())).resolves.toBeUndefined();
 });
+
+test('who has no certificate is told so, and does not wait for ever', async () => {
+  const address = { url: cluster.url, ca: cluster.certificates.ca, creds: join(cluster.folder, 'bridge.creds'), name: 'bare' };
+  await expect(connectTo(address)).rejects.toThrow(/cannot be used .*NATS_CERT/);
+}, 25_000);
