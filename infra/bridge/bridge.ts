@@ -12,7 +12,7 @@ import { type BindingState, bindingStates } from './control/binding-state.ts';
 import { answerControl, CONTROL_SUBJECTS } from './control/control.ts';
 import { natsInHand } from './control/in-hand.ts';
 import type { Binding, FunctionEntry, Manifest } from './manifest/manifest.ts';
-import { sharesOf } from './manifest/shares.ts';
+import { type Share, sharesOf } from './manifest/shares.ts';
 import { type LagBinding, watchLag } from './observe/lag.ts';
 import { type BridgeMetrics, createMetrics } from './observe/metrics.ts';
 import type { Tracing } from './observe/tracing.ts';
@@ -25,6 +25,7 @@ import { natsPublisher } from './publish/nats-publisher.ts';
 import { alarmSource } from './sources/alarm-source.ts';
 import { coreSource } from './sources/core-source.ts';
 import { ConsumerError } from './sources/durable-consumer.ts';
+import { floorsElsewhere } from './sources/floors-elsewhere.ts';
 import { jetstreamSource } from './sources/jetstream-source.ts';
 import { microService } from './sources/micro-service.ts';
 import { requestSource, respondTo } from './sources/request-source.ts';
@@ -101,7 +102,8 @@ export const startBridge = async ({
     }
   };
 
-  const shares = manifest.functions.flatMap(sharesOf).map((share) =>
+  const all = manifest.functions.flatMap(sharesOf);
+  const shares = all.map((share) =>
     functionDuty({
       share,
       invoker,
@@ -115,6 +117,7 @@ export const startBridge = async ({
       random: Math.random,
       writeMargin: WRITE_MARGIN_MS,
       inHand,
+      elsewhere: floorsElsewhere(manager, otherBindings(all, share), systemClock),
       metrics,
       tracing,
       log,
@@ -162,6 +165,10 @@ export const startBridge = async ({
     metrics: metrics.text,
   };
 };
+
+/** Those of the function's other partitions. */
+const otherBindings = (shares: readonly Share[], { name, fn }: Share): Binding[] =>
+  shares.filter((other) => other.fn.name === fn.name && other.name !== name).flatMap(({ bindings }) => bindings);
 
 /** The stream bindings that this bridge has now. */
 const streamsOf = (shares: readonly FunctionDuty[]): LagBinding[] =>

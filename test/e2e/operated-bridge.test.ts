@@ -124,6 +124,20 @@ test('a function split by subject into partitions is shared by two bridges, each
   await expect.poll(() => seen.flat().toSorted(), WITHIN).toEqual(['a', 'a', 'b', 'b']);
 });
 
+test('the alarms of a function know what its partitions have settled', async () => {
+  const floors: Record<string, number>[] = [];
+  await aBridge(
+    yaml(['name: a, stream: SUPERVISION_EVENTS, subjects: [supervision.health.a], partition: first', 'name: sweep, schedule: 1']),
+    async (batch) => {
+      if (batch.floors)
+        floors.push(Object.fromEntries(Object.entries(batch.floors).map(([id, floor]) => [id.replace(/.*\//, ''), floor.sequence])));
+      return NOTHING;
+    },
+  );
+  await publish('a', 'a');
+  await expect.poll(() => floors.at(-1), WITHIN).toEqual({ 'f_alarms.1': expect.any(Number), 'f_a.1': 2 });
+});
+
 test('a bridge that is drained finishes what is in flight, and the other goes on at once', async () => {
   const finish = Promise.withResolvers<void>();
   const seen: [string[], string[]] = [[], []];

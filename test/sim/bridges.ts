@@ -168,6 +168,7 @@ export const createBridges = (bed: Bed, { plan, attack, events, alarms, core, in
       random: bed.random,
       writeMargin: 500,
       inHand,
+      elsewhere: async () => ({}),
       metrics: noMetrics,
       log: (sentence) => bed.log(() => `bridge: ${sentence}`),
       ...attack.dispatcher,

@@ -19,6 +19,7 @@ export const aDispatch = (over: Partial<Dispatch> & Pick<Dispatch, 'invoker'>): 
   attached: [],
   tryAgain() {},
   inHand: memoryInHand(),
+  elsewhere: async () => ({}),
   oneAtATime: (step) => step(),
   blocked: new Map(),
   ...over,

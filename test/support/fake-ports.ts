@@ -124,6 +124,7 @@ export const fakeWorld = (
     random: () => 0,
     writeMargin: 500,
     inHand: over.inHand ?? memoryInHand(),
+    elsewhere: async () => ({}),
     metrics: noMetrics,
   };
   const dispatcher = createDispatcher({ ...options, fn: aFunction(over.fn), log: (sentence) => log.push(sentence) });

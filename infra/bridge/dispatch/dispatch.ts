@@ -1,5 +1,6 @@
 /** What the parts of a dispatcher share. */
 import type { Clock } from '#shared/clock.ts';
+import type { Floor } from '#shared/contract.ts';
 import type { InHand } from '../control/in-hand.ts';
 import type { FunctionEntry } from '../manifest/manifest.ts';
 import type { BridgeMetrics, FunctionMetrics } from '../observe/metrics.ts';
@@ -18,6 +19,8 @@ export type DispatcherOptions = {
   /** No SDK call of a function outlives its deadline by more, ms. */
   writeMargin: number;
   inHand: InHand;
+  /** Floors of the function's consumers that are not attached here, by identity. */
+  elsewhere: () => Promise<Record<string, Floor>>;
   metrics: BridgeMetrics;
   tracing?: Tracing | undefined;
   log: (sentence: string) => void;

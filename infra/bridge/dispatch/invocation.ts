@@ -1,6 +1,6 @@
 /** One call of the function with a batch, and what may pass as its answer. */
 import { sleep } from '#shared/clock.ts';
-import { type Answer, answerSchema, type Batch } from '#shared/contract.ts';
+import { type Answer, answerSchema, type Batch, type Floor } from '#shared/contract.ts';
 import { InvokeError } from '../ports/ports.ts';
 import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
 import { type Attached, extend, type Held, NO_FLOOR, refreshFloor } from './held.ts';
@@ -16,10 +16,11 @@ export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], 
   // An alarm may be the sweep's, which asks what the other consumers have settled.
   const asked = of.binding.alarms ? d.attached : [of];
   await Promise.all(asked.map((one) => clock.now() - one.floor.readAt > FLOOR_AGE_MS && refreshFloor(one, clock)));
+  const elsewhere = of.binding.alarms ? await d.elsewhere() : {};
   let over = 0;
   try {
     return await call(d, of, batch, async () => {
-      const event = eventOf(d, of, batch, settle);
+      const event = eventOf(d, of, batch, settle, elsewhere);
       over = Date.parse(event.deadline) + writeMargin;
       return checkAnswer(fn.name, await withTimeout(d, d.invoker.invoke(fn.name, event), over), event);
     });
@@ -32,7 +33,13 @@ export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], 
 };
 
 /** What the function is called with, from now until its deadline. */
-export const eventOf = (d: Dispatch, of: Attached, batch: readonly Held[], settle: boolean): Batch => {
+export const eventOf = (
+  d: Dispatch,
+  of: Attached,
+  batch: readonly Held[],
+  settle: boolean,
+  elsewhere: Record<string, Floor> = {},
+): Batch => {
   const { fn, clock, writeMargin } = d;
   const deadline = Math.min(clock.now() + fn.timeout, settle ? Infinity : patience(batch));
   extend(of, batch, deadline + writeMargin, clock);
@@ -42,7 +49,9 @@ export const eventOf = (d: Dispatch, of: Attached, batch: readonly Held[], settl
     binding: of.name,
     consumer,
     floor: of.floor.consumer === consumer ? of.floor.value : NO_FLOOR,
-    ...(of.binding.alarms && { floors: Object.fromEntries(d.attached.map(({ floor }) => [floor.consumer, floor.value])) }),
+    ...(of.binding.alarms && {
+      floors: { ...elsewhere, ...Object.fromEntries(d.attached.map(({ floor }) => [floor.consumer, floor.value])) },
+    }),
     deadline: new Date(deadline).toISOString(),
     ...(settle && { settle: true as const }),
     ...(of.binding.ordered && { ordered: true as const }),
