@@ -1,12 +1,10 @@
 /** Looks at the parameters of a template before anything is deployed with it. */
 import type { Parameter, Template } from './template.ts';
 
-/** As CloudFormation checks: each value of a list, the whole value. */
+/** As CloudFormation checks: the whole value. */
 const fits = ({ Type, Default = '', AllowedPattern, MinValue, MaxValue }: Parameter): boolean => {
   if (Type === 'Number') return Number(Default) >= (MinValue ?? -Infinity) && Number(Default) <= (MaxValue ?? Infinity);
-  const values = Type === 'CommaDelimitedList' ? String(Default).split(',') : [String(Default)];
-  const pattern = new RegExp(`^(?:${AllowedPattern ?? '.*'})$`);
-  return values.every((value) => pattern.test(value.trim()));
+  return new RegExp(`^(?:${AllowedPattern ?? '.*'})$`).test(String(Default));
 };
 
 /** A sentence for each that is missing or wrong. Values are not told: a secret may have got there. */

@@ -8,6 +8,8 @@ export type HttpOptions = {
   port: number;
   /** The address it listens at; this machine only where absent. */
   host?: string;
+  /** Healthy as long as it answers where absent. */
+  healthy?(): { ok: boolean; why?: string };
   ready(): { ok: boolean; why?: string };
   /** Prometheus text. */
   metrics(): Promise<string>;
@@ -21,13 +23,16 @@ const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 export const serveHttp = async ({
   port,
   host = '127.0.0.1',
+  healthy = () => ({ ok: true }),
   ready,
   metrics,
 }: HttpOptions): Promise<{ port: number; close(): Promise<void> }> => {
   const answer = async (path: string): Promise<Answer> => {
     switch (path) {
-      case '/healthz':
-        return { status: 200, text: 'ok\n' };
+      case '/healthz': {
+        const { ok, why } = healthy();
+        return ok ? { status: 200, text: 'ok\n' } : { status: 503, text: `${why}\n` };
+      }
       case '/readyz': {
         const { ok, why } = ready();
         return ok ? { status: 200, text: 'ready\n' } : { status: 503, text: `not ready: ${why}\n` };

@@ -64,6 +64,8 @@ const serve = async (read: Read, log: Log): Promise<number> => {
   const http = await serveHttp({
     host: settings.HTTP_HOST,
     port: settings.HTTP_PORT,
+    // Once it was, for ever: an outage of NATS is nothing that another process would help.
+    healthy: () => (bridge ? { ok: true } : { ok: false, why: 'not yet connected to NATS' }),
     ready: () => (stopping ? { ok: false, why: 'the bridge is stopping' } : (bridge?.ready() ?? { ok: false, why: 'connecting to NATS' })),
     metrics: metrics.text,
   });

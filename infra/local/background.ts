@@ -13,8 +13,9 @@ const HOST_LOG = join(FOLDER, 'host.log');
 const PATIENCE_MS = 15_000;
 const POLL_MS = 50;
 
-/** Rejects with a sentence, or as `interrupted` does; nothing is left running then. */
-export const startBackground = async (log: Log, interrupted: Promise<never>): Promise<Running> => {
+/** Rejects with a sentence, or with the reason of `interrupted`; nothing is left running then. */
+export const startBackground = async (log: Log, interrupted: AbortSignal): Promise<Running> => {
+  interrupted.throwIfAborted();
   const output = openSync(HOST_LOG, 'w');
   const child = spawn(process.execPath, [join(ROOT, 'infra/local/deployment-host.ts')], {
     cwd: ROOT,
@@ -28,9 +29,10 @@ export const startBackground = async (log: Log, interrupted: Promise<never>): Pr
       else resolve(message.running);
     });
     child.once('exit', (code) => reject(new Error(`what runs in the background ended with ${code} while it started`)));
+    interrupted.addEventListener('abort', () => reject(interrupted.reason), { once: true });
   });
   // It ends by itself when nobody listens to it before it stands.
-  const running = await Promise.race([started, interrupted]).finally(() => child.connected && child.disconnect());
+  const running = await started.finally(() => child.connected && child.disconnect());
   child.removeAllListeners();
   child.unref();
   return running;

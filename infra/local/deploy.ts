@@ -44,19 +44,28 @@ const POLL_MS = 50;
 
 type Say = (sentence: string) => void;
 
-/** Ctrl-C ends what this has started, too. */
-const interrupted = new Promise<never>((_, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(`${signal}: not deployed`)));
-});
-interrupted.catch(() => undefined);
+/** Ctrl-C ends what this has started, too. It comes twice where npm passes on what the terminal has sent. */
+const interruption = new AbortController();
+const interrupted = interruption.signal;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interruption.abort(new Error(`${signal}: not deployed`)));
 
-const checkSame = (running: Running, { AWS_ENDPOINT_URL, NATS_URL }: DeploymentSettings): void => {
-  for (const [name, wanted, used] of [
-    ['AWS_ENDPOINT_URL', AWS_ENDPOINT_URL, running.endpoint],
-    ['NATS_URL', NATS_URL, running.natsUrl],
-  ] as const)
-    if (wanted !== undefined && wanted !== used)
-      throw new Error(`a deployment runs already, and its ${name} is ${publicUrl(used)}: leave ${name} out, or npm run remove:local first`);
+const portOf = (url: string): number => Number(new URL(url).port);
+
+/** Only what is set; a port that is 0 may be any, and a server that is not its own has none to set. */
+const checkSame = ({ endpoint, natsUrl, ownAws, ownNats, httpPort }: Running, settings: DeploymentSettings): void => {
+  const used = {
+    AWS_ENDPOINT_URL: endpoint,
+    NATS_URL: natsUrl,
+    HTTP_PORT: httpPort,
+    ...(ownAws && { MINISTACK_PORT: portOf(endpoint) }),
+    ...(ownNats && { NATS_PORT: portOf(natsUrl) }),
+  };
+  for (const [name, value] of Object.entries(used)) {
+    const wanted = process.env[name] ? settings[name as keyof typeof used] : 0;
+    if (wanted === 0 || wanted === value) continue;
+    const shown = typeof value === 'string' ? publicUrl(value) : value;
+    throw new Error(`a deployment runs already, and its ${name} is ${shown}: leave ${name} out, or npm run remove:local first`);
+  }
 };
 
 /** Starts the bridge anew with the manifest of this deployment, and waits until it is ready. */
@@ -65,6 +74,7 @@ const startBridge = async (running: Running): Promise<void> => {
   replaceBridge(running);
   let why = 'it did not start';
   for (const until = Date.now() + READY_MS; Date.now() < until; await pause(POLL_MS)) {
+    interrupted.throwIfAborted();
     const { bridges = 0 } = (await readRunning()) ?? {};
     if (bridges === running.bridges) continue;
     const answer = await fetch(`http://127.0.0.1:${running.httpPort}/readyz`).catch(() => undefined);
@@ -75,7 +85,7 @@ const startBridge = async (running: Running): Promise<void> => {
   throw new Error(`the bridge was not ready within ${READY_MS / 1000} s (${last}): its log is ${BRIDGE_LOG}`);
 };
 
-/** What can be refused is looked at before anything is changed. */
+/** What can be refused is looked at before anything is changed. Where it is interrupted, nothing goes on after it has rejected. */
 const deploy = async (settings: DeploymentSettings, running: Running, say: Say): Promise<void> => {
   const connection = await connectTo({ ...natsAddress(settings, running.natsUrl), name: 'deploy:local' });
   try {
@@ -83,7 +93,9 @@ const deploy = async (settings: DeploymentSettings, running: Running, say: Say):
     const manager = await jetstreamManager(connection);
     const plan = await planStreams(manager, await localStreams(manager));
     const verbose = settings.LOG_LEVEL === 'debug';
-    await withProgress(say, 'osls is packaging and deploying', osls('deploy', { endpoint: running.endpoint, verbose }));
+    const packaged = osls('deploy', { endpoint: running.endpoint, verbose, signal: interrupted });
+    await withProgress(say, 'osls is packaging and deploying', packaged);
+    interrupted.throwIfAborted();
     await withProgress(say, 'the streams are created', carryOut(manager, plan, say));
     await withProgress(say, 'the bridge is starting', startBridge(running));
     await withProgress(say, 'an event is tried', probe(connection));
@@ -101,7 +113,7 @@ const run = async ([option]: string[], say: Say): Promise<void> => {
   if (before) checkSame(before, settings);
   const running = before ?? (await startBackground(say, interrupted));
   try {
-    await Promise.race([deploy(settings, running, say), interrupted]);
+    await deploy(settings, running, say);
   } catch (error) {
     if (!before) await stopBackground(running);
     throw error;

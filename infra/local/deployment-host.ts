@@ -68,7 +68,8 @@ const startServers = async (settings: DeploymentSettings, lock: FolderLock, chil
   };
   const endpoint = settings.AWS_ENDPOINT_URL ? await answering(settings.AWS_ENDPOINT_URL) : await startAws();
   const natsUrl = settings.NATS_URL ?? (await startNats());
-  return { pid: process.pid, endpoint, natsUrl, ownNats: !settings.NATS_URL, httpPort, bridges: 0 };
+  const own = { ownAws: !settings.AWS_ENDPOINT_URL, ownNats: !settings.NATS_URL };
+  return { pid: process.pid, endpoint, natsUrl, ...own, httpPort, bridges: 0 };
 };
 
 /** Answers a function that ends the bridge that runs, and starts one where there is a manifest for it. */

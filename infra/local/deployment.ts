@@ -41,6 +41,8 @@ export const readDeploymentSettings = (environment: Environment): DeploymentSett
 export type Running = {
   pid: number;
   endpoint: string;
+  /** Whether the emulator of AWS is the deployment's own, and ends with it. */
+  ownAws: boolean;
   natsUrl: string;
   /** Whether the NATS server is the deployment's own, and its data with it. */
   ownNats: boolean;
@@ -49,17 +51,19 @@ export type Running = {
   bridges: number;
 };
 
-/** Undefined where nothing runs. */
-export const readRunning = async (): Promise<Running | undefined> => {
-  if (!isHeld(join(FOLDER, 'stack.lock'))) return undefined;
-  return readFile(STATE, 'utf8').then(
+/** What ran last, although it may have ended since. */
+export const readLast = (): Promise<Running | undefined> =>
+  readFile(STATE, 'utf8').then(
     (text) => JSON.parse(text) as Running,
     () => undefined,
   );
-};
+
+/** Undefined where nothing runs. */
+export const readRunning = async (): Promise<Running | undefined> => (isHeld(join(FOLDER, 'stack.lock')) ? readLast() : undefined);
 
 export const writeRunning = async (running: Running): Promise<void> => {
-  await writeFile(`${STATE}.new`, JSON.stringify(running));
+  // NATS_URL may hold a password.
+  await writeFile(`${STATE}.new`, JSON.stringify(running), { mode: 0o600 });
   await rename(`${STATE}.new`, STATE);
 };
 

@@ -1,9 +1,10 @@
 /** `npm run -s nats`: publish, subscribe and ask, for a machine that has no other NATS client. */
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { JetStreamApiCodes, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers as createHeaders, type Msg, type MsgHdrs, type NatsConnection, RequestError, TimeoutError } from '@nats-io/transport-node';
 import { checkPublishable } from '#shared/subjects.ts';
+import { isForbidden } from '../nats/apply.ts';
 import { connectTo, type NatsAddress } from '../nats/connect.ts';
 import { NATS_HELP, natsAddress } from '../nats/nats-settings.ts';
 import { readSettings } from './settings.ts';
@@ -48,23 +49,37 @@ const line = (message: Msg): string => {
   return body.includes('\n') ? JSON.stringify(body) : body;
 };
 
-const isStored = async (nc: NatsConnection, subject: string): Promise<boolean> => {
+const NOT_THERE: number[] = [JetStreamApiCodes.StreamNotFound, JetStreamApiCodes.JetStreamNotEnabledForAccount];
+
+/** Undefined where the user may not ask. */
+const isStored = async (nc: NatsConnection, subject: string): Promise<boolean | undefined> => {
   const manager = await jetstreamManager(nc, { checkAPI: false });
-  return manager.streams.find(subject).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await manager.streams.find(subject);
+    return true;
+  } catch (error) {
+    if (isForbidden(error as Error)) return undefined;
+    const { cause } = error as Error;
+    if (cause instanceof RequestError && cause.isNoResponders()) return false;
+    if (error instanceof JetStreamApiError && NOT_THERE.includes(error.code)) return false;
+    throw error;
+  }
 };
 
 const publish = async (nc: NatsConnection, subject: string, body: string, headers: MsgHdrs): Promise<void> => {
-  if (await isStored(nc, subject)) {
+  const stored = await isStored(nc, subject);
+  if (stored) {
     const { stream, seq, duplicate } = await jetstream(nc).publish(subject, body, { headers });
     say(duplicate ? `already in ${stream} as ${seq}: it has the same Nats-Msg-Id` : `stored in ${stream} as ${seq}`);
     return;
   }
   nc.publish(subject, body, { headers });
   await nc.flush();
-  say(`sent to whoever listens on ${subject}: no stream stores it`);
+  say(
+    stored === undefined
+      ? `sent on ${subject}; whether a stream stores it this user may not ask`
+      : `sent to whoever listens on ${subject}: no stream stores it`,
+  );
 };
 
 const subscribe = async (nc: NatsConnection, filter: string, count: number | undefined): Promise<void> => {

@@ -11,6 +11,8 @@ export type OslsOptions = {
   folder?: string;
   /** Shows all that it says, instead of keeping it for an error. */
   verbose?: boolean;
+  /** Ends it. */
+  signal?: AbortSignal;
 };
 
 /** What it says at its end: a sentence, which may go on in lines of their own. */
@@ -21,15 +23,21 @@ const sentenceOf = (output: string): string | undefined =>
     ?.trim()
     .replace(/\s*\n\s*/g, ' ');
 
-/** Rejects with osls' own sentence. */
-export const osls = async (command: 'deploy' | 'remove', { endpoint, folder = ROOT, verbose = false }: OslsOptions): Promise<void> => {
+/** Rejects with osls' own sentence, or with the reason of `signal`, in any case after its end. */
+export const osls = async (
+  command: 'deploy' | 'remove',
+  { endpoint, folder = ROOT, verbose = false, signal }: OslsOptions,
+): Promise<void> => {
+  signal?.throwIfAborted();
   const args = [join(folder, 'infra/serverless/osls.ts'), command, '--stage', STAGE, '--region', REGION, ...(verbose ? ['--verbose'] : [])];
   // Its default of five seconds is for the real CloudFormation.
   const env = { ...awsEnvironment(endpoint, process.env), SLS_AWS_MONITORING_FREQUENCY: '300' };
   const shown = verbose ? 'inherit' : 'pipe';
   const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', shown, shown] });
+  signal?.addEventListener('abort', () => child.kill(), { once: true });
   const output = Promise.all([child.stdout, child.stderr].map((stream) => (stream ? text(stream) : '')));
   const code = await new Promise<number | null>((resolve, reject) => child.once('exit', resolve).once('error', reject));
-  const said = (await output).join('');
+  const said = (await output).join('\n');
+  signal?.throwIfAborted();
   if (code !== 0) throw new Error(`osls ${command} failed: ${sentenceOf(said) ?? `it ended with ${code}`}`);
 };

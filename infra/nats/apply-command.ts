@@ -6,9 +6,9 @@ import { checkEnvironment, type Environment, refuse, wholeNumber } from '../sett
 import { carryOut, checkServer, planStreams, type StreamPlan, StreamsError } from './apply.ts';
 import { runCommand } from './command.ts';
 import { connectTo } from './connect.ts';
-import { describePlan } from './describe-plan.ts';
+import { describePlan, size } from './describe-plan.ts';
 import { NATS_HELP, natsAddress, natsConflicts, natsUrl, natsVariables } from './nats-settings.ts';
-import { cannotReplicate } from './probe.ts';
+import { cannotHold, roomFor } from './probe.ts';
 import { type StreamSpec, streams } from './streams.ts';
 import { overlap } from './subject-filters.ts';
 
@@ -22,7 +22,6 @@ deleted unless --delete-data says so.
 
   NATS_URL      the NATS servers, divided by commas (needed; 2.12 or later, JetStream)
 ${NATS_HELP}
-  NATS_INBOX    inbox prefix of the credentials' user: _INBOX.<id> (_INBOX)
   REPLICAS      of each stream (3; 1 to 5)
   BYTES         what all streams may take together on a server, such as 50GB (what production reserves)`;
 
@@ -31,7 +30,6 @@ const UNITS = { MB: 1e6, GB: 1e9, TB: 1e12 };
 const variables = z.object({
   ...natsVariables,
   NATS_URL: natsUrl,
-  NATS_INBOX: z.string().default('_INBOX'),
   REPLICAS: wholeNumber(3, [1, 5], 'replicas'),
   BYTES: z
     .string()
@@ -54,10 +52,13 @@ const checkForeign = async (manager: JetStreamManager, wanted: readonly StreamSp
   }
 };
 
-const checkReplicas = async (manager: JetStreamManager, plan: readonly StreamPlan[], replicas: number): Promise<void> => {
-  const touched = plan.some(({ difference }) => !difference || 'num_replicas' in difference.changes || difference.rebuild);
-  const why = touched ? await cannotReplicate(manager, replicas) : undefined;
-  if (why) throw new StreamsError(`the cluster cannot hold ${replicas} replicas (${why}): add servers, or set REPLICAS to fewer`);
+/** Servers refuse a stream that finds no room: halfway, if they were not asked before. */
+const checkRoom = async (manager: JetStreamManager, plan: readonly StreamPlan[], replicas: number): Promise<void> => {
+  const bytes = roomFor(plan);
+  const why = await cannotHold(manager, replicas, bytes);
+  if (!why) return;
+  const what = `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${bytes > 0 ? ` of ${size(bytes)}` : ''}`;
+  throw new StreamsError(`the servers cannot hold ${what} (${why}): add disks or servers, or set BYTES or REPLICAS to less`);
 };
 
 /** Rejects with an error of one sentence. */
@@ -66,7 +67,7 @@ export const apply = async (args: string[], say: (line: string) => void, environ
   const { settings, mistakes } = checkEnvironment(variables, environment);
   const wrong = [...mistakes, ...natsConflicts(environment)];
   if (!settings || wrong.length > 0) return refuse(wrong);
-  const connection = await connectTo({ ...natsAddress(settings, settings.NATS_URL), name: 'nats:apply', inbox: settings.NATS_INBOX });
+  const connection = await connectTo({ ...natsAddress(settings, settings.NATS_URL), name: 'nats:apply' });
   try {
     await checkServer(connection);
     const manager = await jetstreamManager(connection);
@@ -74,7 +75,7 @@ export const apply = async (args: string[], say: (line: string) => void, environ
     await checkForeign(manager, wanted);
     const plan = await planStreams(manager, wanted, values['delete-data']);
     const lines = describePlan(plan);
-    if (lines.length > 0) await checkReplicas(manager, plan, settings.REPLICAS);
+    if (lines.length > 0) await checkRoom(manager, plan, settings.REPLICAS);
     for (const line of lines.length > 0 ? lines : ['nothing to change']) say(line);
     if (values.plan || lines.length === 0) return;
     const { created, updated } = await carryOut(manager, plan, () => undefined);

@@ -1,6 +1,6 @@
 /** Brings the streams of a server to what is wanted: creates, changes in place, deletes only where it was told that it may. */
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import { isSupportedVersion, MIN_SERVER_VERSION } from './server-version.ts';
 import { type StreamDifference, streamDifference } from './stream-difference.ts';
 import type { StreamSpec } from './streams.ts';
@@ -10,6 +10,9 @@ export class StreamsError extends Error {
   override name = 'StreamsError';
 }
 
+/** Whether a request failed because the user may not send it, or not hear its answer. */
+export const isForbidden = ({ cause }: Error): boolean => cause instanceof PermissionViolationError;
+
 /** Resolves when the server is new enough and has JetStream for this account. Rejects with a StreamsError. */
 export const checkServer = async (nc: NatsConnection): Promise<void> => {
   const version = nc.info?.version ?? 'unknown';
@@ -18,6 +21,11 @@ export const checkServer = async (nc: NatsConnection): Promise<void> => {
       `nats-server ${version} at ${nc.getServer()} is too old: alarms need ${MIN_SERVER_VERSION} or later, so upgrade it`,
     );
   await jetstreamManager(nc).catch((cause: Error) => {
+    if (isForbidden(cause))
+      throw new StreamsError(
+        `this user may not ask the nats-server at ${nc.getServer()} (${cause.message}): set NATS_INBOX to _INBOX.<id> (of a bridge: _INBOX.bridge), or correct its permissions`,
+        { cause },
+      );
     throw new StreamsError(
       `the nats-server at ${nc.getServer()} has no JetStream for this account (${cause.message}): start it with -js or enable the account`,
       { cause },

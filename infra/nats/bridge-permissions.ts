@@ -1,7 +1,7 @@
 /** What the bridge's user may do: what the manifest needs, and nothing else. */
 import type { Binding, FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
 import { TIMERS_STREAM } from '../bridge/publish/timers.ts';
-import type { Permissions } from './permissions.ts';
+import { inboxPrefix, type Permissions } from './permissions.ts';
 import { fewest } from './subject-filters.ts';
 
 /** What is read at the start, whatever the functions are. */
@@ -57,8 +57,8 @@ export const bridgePermissions = ({ functions }: Manifest, watched: readonly str
       'control.>',
       '$SRV.>',
       '$KV.BRIDGE_LEASES.>',
-      // Its own: no other user of the account may subscribe to it.
-      '_INBOX.>',
+      // One for all bridges, so that credentials of another id can take over.
+      `${inboxPrefix('bridge')}.>`,
     ]),
   };
 };

@@ -43,6 +43,8 @@ const placesOf = (servers: string): ServerPlace[] => {
   const places = servers.split(',').map(placeOf);
   if (places.length % 2 === 0 || places.length < 3)
     throw new KeysError(`--servers names ${places.length}: take 3 or 5, so that most of them remain when one is lost`);
+  if (new Set(places.map(({ host, ports }) => `${host}:${ports[0]}`)).size < places.length)
+    throw new KeysError('--servers names a server twice: name each once');
   return places;
 };
 

@@ -21,6 +21,8 @@ export type NatsAddress = {
   ca?: string | undefined;
   cert?: string | undefined;
   key?: string | undefined;
+  /** What its inboxes begin with: `_INBOX` where absent. */
+  inbox?: string | undefined;
 };
 
 export class ConnectError extends Error {
@@ -92,8 +94,8 @@ const connectError = (url: string, cause: Error): ConnectError => {
   return new ConnectError(`${where} cannot be used (${why}): ${advice}`, false, { cause });
 };
 
-/** `name`: what the server calls this client; `inbox`: what its inboxes begin with, `_INBOX` where absent. Tries each server once. Rejects with a ConnectError of one sentence. */
-export const connectTo = async (address: NatsAddress & { name: string; inbox?: string }): Promise<NatsConnection> => {
+/** `name`: what the server calls this client. Tries each server once. Rejects with a ConnectError of one sentence. */
+export const connectTo = async (address: NatsAddress & { name: string }): Promise<NatsConnection> => {
   let away: number | undefined;
   const options: ConnectionOptions = {
     servers: serversOf(address.url).map(({ host }) => host),

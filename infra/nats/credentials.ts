@@ -11,9 +11,10 @@ export const isContent = (pathOrContent: string): boolean => pathOrContent.trimS
 export const contentOf = (pathOrContent: string): Buffer =>
   isContent(pathOrContent) ? Buffer.from(pathOrContent) : readFileSync(pathOrContent);
 
-/** Throws where it holds no JWT and seed of a user. */
+/** Throws where it holds no JWT and seed of a user. Secret stores and editors change the ends of lines, which the library wants as nsc writes them. */
 export const credsIn = (content: Uint8Array): Authenticator => {
-  const authenticator = credsAuthenticator(content);
+  const text = Buffer.from(content).toString().replaceAll('\r', '').trim();
+  const authenticator = credsAuthenticator(Buffer.from(`${text}\n`));
   authenticator(PROBE);
   return authenticator;
 };

@@ -8,6 +8,7 @@ import { CONTROL } from './accounts.ts';
 import { accountClaims, systemCreds, userCreds } from './claims.ts';
 import { runCommand } from './command.ts';
 import {
+  alone,
   CONTROL_ROLES,
   DEFAULT_FOLDER,
   DOMAIN_ROLES,
@@ -32,7 +33,7 @@ const HELP = `npm run nats:creds -- <verb>
   add-domain <domain>                one account more; then push
   issue <id> --domain nlp --out f    credentials for an agent
   issue <id> --role bridge --out f   ... for the bridge, an operator or the provisioner (nats:apply), in the account ${CONTROL}
-  rotate <id> --out f                new credentials of the same kind; those it had are revoked
+  rotate <id> --out f                new credentials of the same kind and life; those it had are revoked
   revoke <id>                        its credentials are refused from now on, and its connections closed
   push                               the accounts as they are now: after add-domain, and when serverless.yml changed
   list                               who has credentials, and until when
@@ -40,7 +41,7 @@ const HELP = `npm run nats:creds -- <verb>
   --role     in a domain agent, coordinator, supervisor (agent); else bridge, operator, provisioner
   --agent-name
              the agent's name in agents.<domain>.<name>.<action> (its id)
-  --expires  how long they hold: 12h, 30d (30d)
+  --expires  how long they hold: 12h, 30d (30d; rotate: as long as those before)
   --keys     the folder of the keys (${DEFAULT_FOLDER}): keep it as you keep any root password
   --manifest the file that declares the functions (serverless.yml)
 
@@ -52,7 +53,7 @@ const options = {
   domain: { type: 'string' },
   role: { type: 'string' },
   'agent-name': { type: 'string' },
-  expires: { type: 'string', default: '30d' },
+  expires: { type: 'string' },
   out: { type: 'string' },
   keys: { type: 'string', default: DEFAULT_FOLDER },
   manifest: { type: 'string', default: 'serverless.yml' },
@@ -70,6 +71,7 @@ const seconds = (): number => Math.floor(Date.now() / 1000);
 const iso = (time: number): string => new Date(time * 1000).toISOString();
 
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
+const LIFE = 30 * SECONDS.d;
 
 const lifeOf = (text: string): number => {
   const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
@@ -100,7 +102,8 @@ const placeOf = ({ domain, role }: Given, { accounts }: Secrets): { account: str
         : `--domain is needed for an agent; without one --role is ${CONTROL_ROLES.join(', ')}`,
     );
   const account = domain ?? CONTROL;
-  if (!accounts[account]) throw new KeysError(`there is no domain ${account}: make it with nats:creds add-domain ${account}`);
+  if (!Object.hasOwn(accounts, account))
+    throw new KeysError(`there is no domain ${account}: make it with nats:creds add-domain ${account}`);
   return { account, role: wanted as Role };
 };
 
@@ -122,20 +125,28 @@ const tell = async (given: Given, users: readonly IssuedUser[]): Promise<void> =
   });
 };
 
-const write = async (given: Given, wanted: Omit<IssuedUser, 'key' | 'issued' | 'expires'>): Promise<IssuedUser> => {
-  const issued = seconds();
-  const { creds, user } = await userCreds(await readSecrets(given.folder), { ...wanted, issued, expires: issued + lifeOf(given.expires) });
-  await writePrivate(outOf(given), creds);
-  given.say(`${given.out}: ${user.role} ${user.id} of ${user.account}, until ${iso(user.expires)}`);
-  return user;
-};
-
 /** Expired ones are refused without being named. */
 const keep = (folder: string, users: readonly IssuedUser[]): Promise<void> =>
   writeUsers(
     folder,
     users.filter(({ expires }) => expires > seconds()),
   );
+
+type Wanted = Omit<IssuedUser, 'key' | 'issued' | 'expires'>;
+
+/**
+ * Makes credentials that hold for `life` seconds unless --expires says otherwise, and answers the users with them. They are
+ * recorded before their file is there: what is not recorded cannot be revoked.
+ */
+const write = async (given: Given, users: readonly IssuedUser[], wanted: Wanted, life: number): Promise<IssuedUser[]> => {
+  const issued = seconds();
+  const expires = issued + (given.expires === undefined ? life : lifeOf(given.expires));
+  const { creds, user } = await userCreds(await readSecrets(given.folder), { ...wanted, issued, expires });
+  const next = [...users, user];
+  await writePrivate(outOf(given), creds, () => keep(given.folder, next));
+  given.say(`${given.out}: ${user.role} ${user.id} of ${user.account}, until ${iso(user.expires)}`);
+  return next;
+};
 
 const revoke = (users: readonly IssuedUser[], revoked: readonly IssuedUser[]): IssuedUser[] =>
   users.map((user) => (revoked.includes(user) ? { ...user, revoked: seconds() } : user));
@@ -160,16 +171,15 @@ const verbs: Record<string, (given: Given) => Promise<void>> = {
     if (held(users, id).length > 0) throw new KeysError(`${id} has credentials already: rotate or revoke them`);
     const name = given.domain ? (given['agent-name'] ?? id) : undefined;
     if (name && !isToken(name)) throw new KeysError(`--agent-name ${JSON.stringify(name)} is no token: take letters, digits, _ and -`);
-    await keep(given.folder, [...users, await write(given, { id, ...place, ...(name && { name }) })]);
+    await write(given, users, { id, ...place, ...(name && { name }) }, LIFE);
   },
   rotate: async (given) => {
     const users = await readUsers(given.folder);
     const [one, ...more] = held(users, idOf(given)).reverse();
     if (!one) throw new KeysError(`${given.subject} has no credentials that hold: issue new ones`);
-    const { id, account, role, name } = one;
-    const next = [...revoke(users, [one, ...more]), await write(given, { id, account, role, ...(name && { name }) })];
-    await keep(given.folder, next);
-    await tell(given, next);
+    const { id, account, role, name, issued, expires } = one;
+    const wanted = { id, account, role, ...(name && { name }) };
+    await tell(given, await write(given, revoke(users, [one, ...more]), wanted, expires - issued));
   },
   revoke: async (given) => {
     const users = await readUsers(given.folder);
@@ -190,9 +200,9 @@ const verbs: Record<string, (given: Given) => Promise<void>> = {
 export const manageCreds = async (args: string[], say: (line: string) => void, environment: Environment = process.env): Promise<void> => {
   const { values, positionals } = parse(args);
   const [verb = '', subject = '', ...rest] = positionals;
-  const act = verbs[verb];
+  const act = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
   if (!act || rest.length > 0) throw new KeysError(`say one of ${Object.keys(verbs).join(', ')}: see --help`);
-  await act({ ...values, folder: values.keys, subject, say, environment });
+  await alone(values.keys, () => act({ ...values, folder: values.keys, subject, say, environment }));
 };
 
 if (import.meta.main) await runCommand(HELP, manageCreds);

@@ -21,9 +21,9 @@ const SIZES: [string, number][] = [
   ['kB', 1e3],
 ];
 
-const size = (bytes: number): string => {
+export const size = (bytes: number): string => {
   if (bytes <= 0) return 'no limit of bytes';
-  const [unit, one] = SIZES.find(([, one]) => bytes >= one) ?? ['bytes', 1];
+  const [unit, one] = SIZES.find(([, one]) => Math.round((bytes / one) * 10) >= 10) ?? ['bytes', 1];
   return `${Math.round((bytes / one) * 10) / 10} ${unit}`;
 };
 

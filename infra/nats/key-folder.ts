@@ -3,7 +3,7 @@
  * credentials (`users.json`). Everything else is made of these two.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAccount, createOperator, createUser } from '@nats-io/nkeys';
 import * as z from 'zod';
@@ -69,7 +69,7 @@ const checkDomain = (domain: string): void => {
 
 export const withDomain = (secrets: Secrets, domain: string): Secrets => {
   checkDomain(domain);
-  if (secrets.accounts[domain]) throw new KeysError(`the domain ${domain} is there already`);
+  if (Object.hasOwn(secrets.accounts, domain)) throw new KeysError(`the domain ${domain} is there already`);
   return { ...secrets, accounts: { ...secrets.accounts, [domain]: newAccount(DOMAIN_ROLES) } };
 };
 
@@ -89,11 +89,46 @@ export const domainsOf = ({ accounts }: Secrets): string[] => Object.keys(accoun
 const SECRETS = 'secrets.json';
 const USERS = 'users.json';
 
-/** Whole or not at all, and for its owner only. */
-export const writePrivate = async (path: string, content: string | Uint8Array): Promise<void> => {
+/** For `catch`. */
+const refuse =
+  (path: string) =>
+  (cause: NodeJS.ErrnoException): never => {
+    throw new KeysError(
+      `${path} cannot be written (${cause.code}): name a file in a folder that is there and that this user may write to`,
+      { cause },
+    );
+  };
+
+/** Whole or not at all, and for its owner only. `before`: what has to be done before the file is there, and after it is known that it can be. */
+export const writePrivate = async (
+  path: string,
+  content: string | Uint8Array,
+  before: () => Promise<void> = async () => undefined,
+): Promise<void> => {
   const draft = `${path}.${randomBytes(4).toString('hex')}.tmp`;
-  await writeFile(draft, content, { mode: 0o600, flag: 'wx' });
-  await rename(draft, path);
+  await writeFile(draft, content, { mode: 0o600, flag: 'wx' }).catch(refuse(path));
+  try {
+    await before();
+    await rename(draft, path).catch(refuse(path));
+  } finally {
+    await rm(draft, { force: true });
+  }
+};
+
+/** Does the work while no other command is at work in the folder: what one has read, no other one changes before it writes. */
+export const alone = async (folder: string, work: () => Promise<void>): Promise<void> => {
+  const lock = join(folder, 'lock');
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(refuse(lock));
+  const taken = await open(lock, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EEXIST') return refuse(lock)(cause);
+    throw new KeysError(`another nats:creds is at work in ${folder}: wait, or delete ${lock}`, { cause });
+  });
+  await taken.close();
+  try {
+    await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
 };
 
 const read = async <Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema> | undefined> => {

@@ -52,6 +52,10 @@ export const natsVariables = {
   NATS_CA: file('a file with a certificate (PEM)', certificate),
   NATS_CERT: file('a file with a certificate (PEM)', certificate),
   NATS_KEY: file('a file with a private key without a passphrase (PEM)', createPrivateKey),
+  NATS_INBOX: z
+    .string()
+    .regex(/^[^\s.*>]+(\.[^\s.*>]+)*$/, 'is nothing that a subject begins with: write _INBOX.<id>')
+    .default('_INBOX'),
 };
 
 export type NatsSettings = z.infer<z.ZodObject<typeof natsVariables>>;
@@ -66,7 +70,8 @@ export const NATS_HELP = `\
   NATS_CA       file with the authorities (PEM) that are trusted instead of the well-known ones
   NATS_CERT, NATS_KEY
                 files with a certificate and its key (PEM), for servers that ask for one
-                In place of a path: what is in the file, if it begins with -----BEGIN`;
+                In place of a path: what is in the file, if it begins with -----BEGIN
+  NATS_INBOX    what its inboxes begin with (_INBOX): for a user of nats:creds _INBOX.<id>, for a bridge _INBOX.bridge`;
 
 const isPair = (cert: string, key: string): boolean => {
   try {
@@ -104,4 +109,5 @@ export const natsAddress = (settings: NatsSettings, url: string): NatsAddress =>
   ca: settings.NATS_CA,
   cert: settings.NATS_CERT,
   key: settings.NATS_KEY,
+  inbox: settings.NATS_INBOX,
 });

@@ -2,7 +2,8 @@
  * What a `serverless.yml` may say although it cannot work, found before anything is deployed. Every mistake is a sentence
  * that names the function and the event.
  */
-
+import { existsSync } from 'node:fs';
+import { relative } from 'node:path';
 import { catalogue } from '#shared/messages/catalogue.ts';
 import { internalSubjects, toFilter } from '#shared/subjects.ts';
 import { WRITE_MARGIN_MS } from '#shared/table/client.ts';
@@ -122,7 +123,14 @@ const workQueueMistakes = (bindings: readonly Binding[], streams: readonly Known
       );
     });
 
-/** All mistakes at once. */
+/** Paths are told from `folder` on. */
+export const moduleMistakes = ({ functions }: Manifest, folder: string): string[] =>
+  functions.flatMap(({ name, handler }) => {
+    if (!handler || existsSync(handler.module)) return [];
+    return [`functions.${name}: there is no ${relative(folder, handler.module)}: correct its handler`];
+  });
+
+/** All mistakes at once, but for files that are missing. */
 export const packageMistakes = ({ functions }: Manifest, streams: readonly KnownStream[]): string[] => [
   ...functions.flatMap((fn) => [
     ...nameMistakes(fn),

@@ -12,7 +12,7 @@ import { parameterMistakes } from '../aws/parameters.ts';
 import { compileManifest } from '../bridge/manifest/compiled-manifest.ts';
 import type { Manifest } from '../bridge/manifest/manifest.ts';
 import { bundlesIn } from './bundles.ts';
-import { packageMistakes } from './checks.ts';
+import { moduleMistakes, packageMistakes } from './checks.ts';
 import { customNatsJsonSchema, natsEventJsonSchema } from './event-schema.ts';
 import { functionRole } from './function-role.ts';
 import { knownStreams } from './known-streams.ts';
@@ -59,7 +59,11 @@ const check = (serverless: Serverless): Manifest => {
     throw say((error as Error).message);
   }
   const { custom, resources } = serverless.service;
-  const mistakes = [...packageMistakes(manifest, knownStreams(custom?.nats)), ...parameterMistakes(resources ?? {})];
+  const mistakes = [
+    ...moduleMistakes(manifest, serverless.serviceDir),
+    ...packageMistakes(manifest, knownStreams(custom?.nats)),
+    ...parameterMistakes(resources ?? {}),
+  ];
   if (mistakes.length > 0) throw say(`serverless.yml is wrong:\n  ${mistakes.join('\n  ')}`);
   return manifest;
 };

@@ -28,7 +28,8 @@ const sentence = (name: string, message: string, code: string | undefined, table
     const advice = where.startsWith('http') ? 'start it, or correct AWS_ENDPOINT_URL_DYNAMODB' : 'correct AWS_REGION, or the network';
     return `the table's endpoint ${where} does not answer (${code ?? name}): ${advice}`;
   }
-  if (name === 'CredentialsProviderError')
+  // The second is how osls names the first.
+  if (name === 'CredentialsProviderError' || code === 'AWS_CREDENTIALS_NOT_FOUND')
     return `there are no AWS credentials for ${where}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID with its secret`;
   if (message === 'Region is missing') return 'there is no AWS region for the table: set AWS_REGION';
   return `table ${tableName} at ${where} refused: ${name}: ${message}`;

@@ -2,6 +2,7 @@
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkAccount } from '#infra/aws/check-account.ts';
+import { copyOfService } from '#test/support/osls.ts';
 import { setupTable, type TestTable } from '#test/support/table.ts';
 
 let table: TestTable;
@@ -43,10 +44,10 @@ describe('nothing is changed', () => {
   });
 
   it('without credentials', async () => {
-    const none = Object.assign(new Error('Could not load credentials from any providers'), { name: 'CredentialsProviderError' });
-    const client = elsewhere({ credentials: () => Promise.reject(none) });
-    await expect(checkAccount(client, 'mistersmith-prod')).rejects.toThrow(
-      'there are no AWS credentials for DynamoDB in us-east-1: set AWS_PROFILE, or AWS_ACCESS_KEY_ID with its secret',
-    );
-  });
+    const service = await copyOfService();
+    const { code, output } = await service.osls('deploy', '--region', 'eu-west-1', '--param', 'bridge=elsewhere');
+    await service.remove();
+    const sentence = 'there are no AWS credentials for DynamoDB in eu-west-1: set AWS_PROFILE, or AWS_ACCESS_KEY_ID with its secret';
+    expect([code, output]).toEqual([1, expect.stringContaining(sentence)]);
+  }, 120_000);
 });

@@ -1,9 +1,9 @@
 /** `npm run deploy:local` and `npm run remove:local`, in the order in which a person lives through them. */
 
 import { once } from 'node:events';
-import { access } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect as connectTcp, createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -31,6 +31,9 @@ const listens = (port: number): Promise<boolean> =>
     socket.once('connect', () => socket.destroy());
   });
 const listening = () => Promise.all(Object.values(local.ports).map(listens));
+
+const stateFile = () => join(local.service.folder, '.mistersmith/deployment/deployment.json');
+const killHost = async () => process.kill(JSON.parse(await readFile(stateFile(), 'utf8')).pid, 'SIGKILL');
 
 const findAgent = async () => (await local.nats('req', 'agents.discovery.resolve', '{"agent_id":"a1"}')).output;
 
@@ -77,6 +80,21 @@ test(
 );
 
 test(
+  'interrupted, it ends osls and all that it has started, and creates no streams',
+  async () => {
+    const nats = await setupNats();
+    const { code, output } = await local.interruptedDeploy('osls is packaging', { NATS_URL: nats.url });
+    expect([code, output]).toEqual([1, expect.stringMatching(/\nSIGTERM: not deployed\n$/)]);
+    await expect.poll(() => local.programs(), WITHIN).toEqual([]);
+    expect(await (await jetstreamManager(nats.connection)).streams.list().next()).toEqual([]);
+    const left = (await readdir(join(local.service.folder, '.mistersmith'))).filter((name) => name.startsWith('osls-'));
+    expect([left, await listening()]).toEqual([[], [false, false, false]]);
+    await nats.stop();
+  },
+  SLOW,
+);
+
+test(
   'it ends with a deployed stack that acts on what is published',
   async () => {
     const { code, output } = await local.deploy();
@@ -90,6 +108,19 @@ test(
   },
   SLOW,
 );
+
+test('what it writes down of itself, which may be a password of NATS, is for its owner alone', async () => {
+  expect((await stat(stateFile())).mode & 0o777).toBe(0o600);
+});
+
+test.each([
+  ['MINISTACK_PORT', 'aws'],
+  ['NATS_PORT', 'nats'],
+  ['HTTP_PORT', 'http'],
+] as const)('another %s than the one in use is refused', async (name, which) => {
+  const sentence = `a deployment runs already, and its ${name} is ${local.ports[which]}: leave ${name} out, or npm run remove:local first\n`;
+  expect(await local.deploy({ [name]: '1' })).toEqual({ code: 1, output: sentence });
+});
 
 test(
   'a deployment that fails leaves the one before it running',
@@ -140,9 +171,12 @@ test(
   SLOW,
 );
 
-test(
-  'emulator and NATS may be there already: they get what is deployed, and stay when it is removed',
-  async () => {
+test.each([
+  ['they get what is deployed, and stay when it is removed', async () => undefined],
+  ['what they got is removed although all else was killed', killHost],
+])(
+  'emulator and NATS may be there already: %s',
+  async (_, before) => {
     const folder = join(local.service.folder, 'theirs');
     const nats = await setupNats();
     const aws = await startMinistack({ port: 0, services: DEPLOYMENT_SERVICES, folder, log: console.info });
@@ -151,6 +185,7 @@ test(
     const functions = async () => (await lambda.send(new ListFunctionsCommand())).Functions?.length;
     const lambda = new LambdaClient(ownEndpoint('LAMBDA', { AWS_ENDPOINT_URL: aws.endpoint }));
     expect(await functions()).toBe(8);
+    await before();
     expect(await local.remove()).toEqual({
       code: 0,
       output: expect.stringMatching(/^its streams at nats:\/\/127\.0\.0\.1:\d+ are still there$/m),
@@ -162,3 +197,12 @@ test(
   },
   SLOW,
 );
+
+test('what was deployed to an emulator that does not answer any more is not forgotten', async () => {
+  await mkdir(dirname(stateFile()), { recursive: true });
+  await writeFile(stateFile(), JSON.stringify({ endpoint: 'http://127.0.0.1:9', ownAws: false }));
+  const { code, output } = await local.remove();
+  expect([code, output]).toEqual([1, expect.stringMatching(/^nothing answers at http:\/\/127\.0\.0\.1:9, where the last deployment is:/)]);
+  await access(stateFile());
+  await rm(dirname(stateFile()), { recursive: true });
+});

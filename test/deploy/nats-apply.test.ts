@@ -1,9 +1,14 @@
 /** `nats:apply` on a real server: what it shows, what it does, and what it refuses before it touches anything. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/transport-node';
+import { connect, nanos } from '@nats-io/transport-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { apply } from '#infra/nats/apply-command.ts';
+import { PROBE_STREAM } from '#infra/nats/probe.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
+import { type ConfiguredNats, configuredNats } from '#test/support/nats-with.ts';
 
 let nats: TestNats;
 let manager: JetStreamManager;
@@ -58,9 +63,10 @@ describe('where messages would be lost', () => {
 });
 
 test.each([
-  [{ REPLICAS: '3' }, /^the cluster cannot hold 3 replicas \(.+\): add servers, or set REPLICAS to fewer$/],
+  [{ REPLICAS: '3' }, /^the servers cannot hold 3 replicas of 1 GB \(.+\): add disks or servers, or set BYTES or REPLICAS to less$/],
   [{ REPLICAS: '9' }, 'the environment is wrong: REPLICAS ("9"): is not a whole number of replicas from 1 to 5'],
   [{ BYTES: 'much' }, 'the environment is wrong: BYTES ("much"): is no size: write 500MB, 50GB or 1TB'],
+  [{ NATS_INBOX: '_INBOX.>' }, 'NATS_INBOX ("_INBOX.>"): is nothing that a subject begins with: write _INBOX.<id>'],
   [{ NATS_URL: '' }, 'NATS_URL: is needed: the address of a NATS server'],
 ])('%j is refused before anything is touched', async (settings, sentence) => {
   await expect(run([], settings)).rejects.toThrow(sentence);
@@ -73,4 +79,51 @@ test("somebody else's stream that overlaps is refused", async () => {
     /^the stream THEIRS stores work\.nlp\.>, which overlaps with work\.> of WORK_QUEUE: remove that subject from THEIRS, or delete it$/,
   );
   expect(await names()).toEqual(['THEIRS']);
+});
+
+describe('on a server of a configuration', () => {
+  let folder: string;
+  let server: ConfiguredNats;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mistersmith-apply-'));
+    server = await configuredNats(folder);
+  });
+  afterEach(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const streamsThere = async () => {
+    const connection = await connect({ servers: server.url });
+    const there = await Array.fromAsync((await jetstreamManager(connection)).streams.names());
+    await connection.close();
+    return there.length;
+  };
+
+  test('too small a disk is told before anything is changed, and less is taken then', async () => {
+    await server.start(`jetstream { store_dir: "${folder}", max_file_store: 500MB }`);
+    await expect(run([], { NATS_URL: server.url })).rejects.toThrow(
+      /^the servers cannot hold 1 replica of 1 GB \(insufficient storage .+\): add disks or servers, or set BYTES or REPLICAS to less$/,
+    );
+    expect(await streamsThere()).toBe(0);
+    expect((await run([], { NATS_URL: server.url, BYTES: '400MB' })).at(-1)).toBe('13 created, 0 changed');
+  });
+
+  test('what an interrupted run left behind does not stop the next one', async () => {
+    await server.start(`jetstream { store_dir: "${folder}", max_file_store: 500MB }`);
+    const connection = await connect({ servers: server.url });
+    await (await jetstreamManager(connection)).streams.add({ name: PROBE_STREAM, subjects: ['mistersmith.probe'], max_bytes: 4e8 });
+    await connection.close();
+    expect((await run([], { NATS_URL: server.url, BYTES: '400MB' })).at(-1)).toBe('13 created, 0 changed');
+    expect(await streamsThere()).toBe(13);
+  });
+
+  test('a user that may not hear its answers is told to set its inbox, and can', async () => {
+    const user = '{ user: a, password: b, permissions: { subscribe: "_INBOX.a.>" } }';
+    await server.start(`jetstream { store_dir: "${folder}" }\nauthorization { users: [${user}] }`);
+    const settings = { NATS_URL: server.url, NATS_USER: 'a', NATS_PASSWORD: 'b' };
+    await expect(run([], settings)).rejects.toThrow(
+      /^this user may not ask the nats-server at .+ \(Permissions Violation .+\): set NATS_INBOX to _INBOX\.<id> \(of a bridge: _INBOX\.bridge\), or correct its permissions$/,
+    );
+    expect((await run([], { ...settings, NATS_INBOX: '_INBOX.a' })).at(-1)).toBe('13 created, 0 changed');
+  });
 });

@@ -1,8 +1,9 @@
 /** The life of credentials: issued, used, rotated, revoked, expired. The servers enforce it, whatever the client thinks. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readUsers } from '#infra/nats/key-folder.ts';
 import { type NatsCluster, runNats, setupNatsCluster } from '#test/support/nats-cluster.ts';
 
 const WITHIN = { timeout: 10_000, interval: 50 };
@@ -57,6 +58,44 @@ test('rotated credentials work, and those before them do not', async () => {
   expect((await heard[Symbol.asyncIterator]().next()).done).toBe(false);
 });
 
+test('rotated credentials hold as long as those before, unless --expires says otherwise', async () => {
+  const life = async () => {
+    const user = (await readUsers(at('keys'))).filter(({ id }) => id === 'steady').at(-1);
+    return user && (user.expires - user.issued) / 86_400;
+  };
+  await cluster.creds('issue', 'steady', '--domain', 'nlp', '--expires', '365d', '--out', at('steady.creds'));
+  await cluster.creds('rotate', 'steady', '--out', at('steady.creds'));
+  expect(await life()).toBe(365);
+  await cluster.creds('rotate', 'steady', '--expires', '7d', '--out', at('steady.creds'));
+  expect(await life()).toBe(7);
+});
+
+test('who gets credentials is recorded, however many are issued at a time', async () => {
+  const ids = ['p1', 'p2', 'p3', 'p4'];
+  const outcomes = await Promise.allSettled(ids.map((id) => cluster.creds('issue', id, '--domain', 'nlp', '--out', at(`${id}.creds`))));
+  const issued = ids.filter((_, index) => outcomes[index]?.status === 'fulfilled');
+  const refusals = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? outcome.reason.message : []));
+  const sentence = `another nats:creds is at work in ${at('keys')}: wait, or delete ${at('keys/lock')}`;
+  expect((await readUsers(at('keys'))).flatMap(({ id }) => (ids.includes(id) ? id : []))).toEqual(issued);
+  expect(refusals).toEqual(Array(4 - issued.length).fill(sentence));
+  expect(issued).not.toEqual([]);
+});
+
+test('a command that was killed leaves a lock, which another one tells of', async () => {
+  await writeFile(at('keys/lock'), '');
+  await expect(cluster.creds('list')).rejects.toThrow(/^another nats:creds is at work in .*keys: wait, or delete .*keys\/lock$/);
+  await rm(at('keys/lock'));
+  expect(await cluster.creds('list')).toContain('quiet');
+});
+
+test('credentials that cannot be written are not recorded', async () => {
+  const out = at('nowhere/x.creds');
+  await expect(cluster.creds('issue', 'homeless', '--domain', 'nlp', '--out', out)).rejects.toThrow(
+    `${out} cannot be written (ENOENT): name a file in a folder that is there and that this user may write to`,
+  );
+  expect(await cluster.creds('list')).not.toContain('homeless');
+});
+
 test('expired credentials are thrown out at their time', async () => {
   await cluster.creds('issue', 'brief', '--domain', 'nlp', '--expires', '2s', '--out', at('brief.creds'));
   expect(await end(await cluster.connectAs('brief'))).toMatch(/Expired|Authorization/);
@@ -82,6 +121,7 @@ describe('what cannot be is told in a sentence', () => {
   test.each([
     [['issue', 'x y', '--domain', 'nlp'], '"x y" is no id: take letters, digits, _ and -'],
     [['issue', 'x', '--domain', 'nowhere'], 'there is no domain nowhere: make it with nats:creds add-domain nowhere'],
+    [['issue', 'x', '--domain', 'constructor'], 'there is no domain constructor: make it with nats:creds add-domain constructor'],
     [['issue', 'x'], '--domain is needed for an agent; without one --role is bridge, operator, provisioner'],
     [['issue', 'x', '--domain', 'nlp', '--role', 'king'], '--role king is none of a domain: take agent, coordinator, supervisor'],
     [['issue', 'x', '--domain', 'nlp'], '--out is needed: the file that the credentials are written to'],
@@ -90,6 +130,7 @@ describe('what cannot be is told in a sentence', () => {
     [['revoke', 'nobody'], 'nobody has no credentials that hold: nothing to revoke'],
     [['add-domain', 'CONTROL'], '"CONTROL" cannot be a domain: take letters, digits, _ and -, and no word of the product'],
     [['init', '--domains', 'nlp'], /keys has keys already: remove it only when no server uses them any more$/],
+    [['constructor'], 'say one of init, add-domain, issue, rotate, revoke, push, list: see --help'],
     [['nonsense'], 'say one of init, add-domain, issue, rotate, revoke, push, list: see --help'],
   ])('nats:creds %j', async (args, sentence) => {
     await expect(cluster.creds(...args)).rejects.toThrow(sentence);
@@ -101,12 +142,14 @@ describe('what cannot be is told in a sentence', () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: sentence });
   });
 
-  test('servers that are not there, or too few', async () => {
+  test('servers that are not there, or too few, or named twice', async () => {
     const env = { NATS_URL: 'tls://localhost:1', NATS_CA: cluster.certificates.ca };
     const { stderr } = await runNats('creds', ['push', '--keys', at('keys')], env);
     const { stderr: config } = await runNats('config', ['--out', at('x'), '--servers', 'a,b', '--keys', at('keys')]);
     expect(stderr).toMatch(/^the NATS server at tls:\/\/localhost:1 cannot be used/);
+    const { stderr: twice } = await runNats('config', ['--out', at('x'), '--servers', 'a,a,b', '--keys', at('keys')]);
     expect(config.trim()).toBe('--servers names 2: take 3 or 5, so that most of them remain when one is lost');
+    expect(twice.trim()).toBe('--servers names a server twice: name each once');
   });
 });
 

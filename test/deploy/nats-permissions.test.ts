@@ -15,7 +15,7 @@ const sample = (pattern: string, known: Record<string, string>): string =>
 const all = [
   ...new Set([
     ...Object.values(subjects).flatMap((pattern) => [sample(pattern, mine), sample(pattern, anothers)]),
-    ...['_INBOX.a1.x', '_INBOX.b1.x', '_INBOX.x', '_R_.x.y'],
+    ...['_INBOX.a1.x', '_INBOX.b1.x', '_INBOX.bridge.x', '_INBOX.x', '_R_.x.y'],
     ...[
       '$JS.API.INFO',
       '$JS.API.STREAM.CREATE.X',
@@ -170,7 +170,16 @@ const bridgeSays = [
   ...all.filter((subject) => stored.test(subject)),
   ...['a1', 'b1'].flatMap((id) => ['created', 'started', 'ready', 'stopped', 'error'].map((verb) => `agent.${id}.${verb}`)),
   ...['circuit.x.report', 'circuit.x.open', 'circuit.x.closed', 'circuit.x.half-open'],
-  ...['_INBOX.a1.x', '_INBOX.b1.x', '_INBOX.x', '_R_.x.y', '$KV.AGENT_STATE.agent.a1', '$KV.BRIDGE_LEASES.x', '$KV.BRIDGE_STATE.x'],
+  ...[
+    '_INBOX.a1.x',
+    '_INBOX.b1.x',
+    '_INBOX.bridge.x',
+    '_INBOX.x',
+    '_R_.x.y',
+    '$KV.AGENT_STATE.agent.a1',
+    '$KV.BRIDGE_LEASES.x',
+    '$KV.BRIDGE_STATE.x',
+  ],
   ...[
     '$JS.API.INFO',
     '$JS.API.STREAM.LIST',
@@ -182,7 +191,7 @@ const bridgeSays = [
   ...['$JS.API.CONSUMER.CREATE.ALERTS', '$JS.API.CONSUMER.DELETE.ALERTS.x', '$JS.API.CONSUMER.MSG.NEXT.ALERTS.x'],
 ];
 const bridgeHears = [
-  ...heard.filter((subject) => /^(control|_INBOX|\$SRV|agents\.discovery)\./.test(subject)),
+  ...heard.filter((subject) => /^(control|_INBOX\.bridge|\$SRV|agents\.discovery)\./.test(subject)),
   ...['agent.a1.heartbeat', 'agent.b1.heartbeat', 'agents.registry.available', 'circuit.x.report', '$KV.BRIDGE_LEASES.x'],
 ];
 const provisionerSays = [

@@ -48,6 +48,15 @@ describe('the template', () => {
     expect(secrets.map((name) => Parameters[name]?.AllowedPattern)).toEqual(secrets.map(() => expect.stringContaining('^arn:aws')));
   });
 
+  it('lends its roles to this account only', () => {
+    const trusts = found(Resources, 'AssumeRolePolicyDocument') as { Statement: Tree[] }[];
+    const Condition = { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } };
+    expect(trusts.flatMap(({ Statement }) => Statement)).toEqual([
+      expect.objectContaining({ Condition }),
+      expect.objectContaining({ Condition }),
+    ]);
+  });
+
   it('keeps every log for a time that the stage says', () => {
     const logGroups = ofType('AWS::Logs::LogGroup').map(({ Properties }) => Properties.RetentionInDays);
     expect(logGroups).toEqual([90]);
@@ -132,7 +141,7 @@ describe('the bridge', () => {
     const dockerfile = parseDockerfile(readFileSync(new URL('../../infra/bridge/Dockerfile', import.meta.url), 'utf8'));
     const { args = '' } = dockerfile.find(({ name }) => name === 'HEALTHCHECK') ?? {};
     const command = JSON.parse(args.slice(args.indexOf('['))) as string[];
-    expect(container.HealthCheck).toMatchObject({ Command: ['CMD', ...command], Interval: 10, Timeout: 3 });
+    expect(container.HealthCheck).toMatchObject({ Command: ['CMD', ...command], Interval: 10, Timeout: 3, StartPeriod: 120 });
   });
 
   it('gets settings that it knows, and its manifest', () => {
@@ -140,7 +149,7 @@ describe('the bridge', () => {
     const unknown = [...Object.keys(environment), ...secrets].filter((name) => !(String(name) in bridgeVariables.shape));
     expect(unknown).toEqual(['AWS_REGION']);
     expect(Object.keys(environment)).toContain('MANIFEST');
-    expect(environment.STAGE).toBe('prod');
+    expect(environment).toMatchObject({ STAGE: 'prod', NATS_INBOX: '_INBOX.bridge' });
   });
 });
 
@@ -160,6 +169,7 @@ describe('parameters', () => {
   it.each([
     ['vpcId', 'subnet-0123456789abcdef0'],
     ['subnetIds', 'subnet-0123456789abcdef0,none'],
+    ['subnetIds', 'subnet-0123456789abcdef0'],
     ['natsUrl', 'nats://me:hunter2@one:4222'],
     ['natsPort', 70_000],
     ['natsCreds', '-----BEGIN NATS USER JWT-----hunter2'],

@@ -60,7 +60,7 @@ describe('the image', () => {
   });
 
   it('pins Node and carries no credentials', () => {
-    for (const from of said('FROM')) expect(from).toMatch(/^node:24-slim\b/);
+    for (const from of said('FROM')) expect(from).toMatch(/^(--platform=\$BUILDPLATFORM )?node:24-slim\b/);
     expect(said('ENV').join(' ')).toBe('NODE_ENV=production HTTP_HOST=0.0.0.0 LOG_FORMAT=json');
     expect(said('ARG')).toEqual([]);
   });
@@ -142,32 +142,35 @@ describe('the bridge as a process', () => {
   });
 
   it('is found healthy by the check of the image', async () => {
+    await startNats();
     const bridge = startBridge();
-    await soon(() => expect(bridge.http()).not.toBe(''));
+    await ready(bridge);
     const [, ...args] = command('HEALTHCHECK');
     const check = (port: string) => promisify(execFile)(process.execPath, args, { env: { HTTP_PORT: port } });
     await expect(check(new URL(bridge.http()).port)).resolves.toBeDefined();
     await expect(check('1')).rejects.toMatchObject({ code: 1 });
   });
 
-  it('waits for NATS, and is alive but not ready until then', async () => {
+  it('waits for NATS, and is neither healthy nor ready until then', async () => {
     await startNats();
     await nats.stop();
     const bridge = startBridge();
     await soon(async () => expect(await get(bridge, '/readyz')).toEqual([503, 'not ready: connecting to NATS\n']));
-    expect(await get(bridge, '/healthz')).toEqual([200, 'ok\n']);
+    expect(await get(bridge, '/healthz')).toEqual([503, 'not yet connected to NATS\n']);
     await soon(() => expect(bridge.output()).toContain(`warn waiting for NATS: the NATS server at ${nats.url} cannot be used`));
     await nats.start(jetStream());
     await ready(bridge);
+    expect(await get(bridge, '/healthz')).toEqual([200, 'ok\n']);
   });
 
-  it('goes on when NATS was away', async () => {
+  it('goes on when NATS was away, and is healthy meanwhile', async () => {
     await startNats();
     const bridge = startBridge();
     await ready(bridge);
     await nc.close();
     await nats.stop();
     await soon(() => expect(bridge.output()).toContain('is lost: connecting again'));
+    expect(await get(bridge, '/healthz')).toEqual([200, 'ok\n']);
     await startNats();
     await soon(() => expect(bridge.output()).toMatch(/info connected to NATS at .* again/));
     await publish('later');

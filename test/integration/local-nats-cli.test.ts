@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
+import { configuredNats } from '#test/support/nats-with.ts';
 
 describe('npm run -s nats', () => {
   let nats: TestNats;
@@ -12,10 +16,11 @@ describe('npm run -s nats', () => {
   });
   afterAll(() => nats.stop());
 
-  const start = (...args: string[]) =>
-    spawn(process.execPath, ['infra/local/nats-cli.ts', ...args], { env: { ...process.env, NATS_URL: nats.url } });
-  const run = async (args: string[], input = '') => {
-    const child = start(...args);
+  const startWith = (env: Record<string, string>, ...args: string[]) =>
+    spawn(process.execPath, ['infra/local/nats-cli.ts', ...args], { env: { ...process.env, NATS_URL: nats.url, ...env } });
+  const start = (...args: string[]) => startWith({}, ...args);
+  const run = async (args: string[], input = '', env: Record<string, string> = {}) => {
+    const child = startWith(env, ...args);
     child.stdin.end(input);
     const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
     return [out + err, code];
@@ -36,6 +41,22 @@ describe('npm run -s nats', () => {
     ]);
     nats.connection.publish('agent.a2.heartbeat', 'two\nlines');
     expect(await text(subscriber.stdout)).toBe('agent.a1.heartbeat {"agent_id":"a1"}\nagent.a2.heartbeat "two\\nlines"\n');
+  });
+
+  it('pub says so where the user may not ask which stream has it; NATS_INBOX is where it hears answers', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mistersmith-cli-'));
+    const server = await configuredNats(folder);
+    const user = '{ user: a, password: b, permissions: { publish: "alerts.>", subscribe: "_INBOX.a.>" } }';
+    await server.start(`jetstream { store_dir: "${folder}" }\nauthorization { users: [${user}] }`);
+    const env = { NATS_URL: server.url, NATS_USER: 'a', NATS_PASSWORD: 'b' };
+    const said = ['sent on alerts.low; whether a stream stores it this user may not ask\n', 0];
+    expect(await run(['pub', 'alerts.low'], '', env)).toEqual(said);
+    expect(await run(['req', 'alerts.low'], '', { ...env, NATS_INBOX: '_INBOX.a' })).toEqual([
+      'nobody answers requests on alerts.low\n',
+      1,
+    ]);
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
   });
 
   it('req prints the answer, or a sentence where there is none', async () => {

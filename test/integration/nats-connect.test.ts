@@ -71,16 +71,20 @@ describe('a server lets in', () => {
     expect(await userOf(connection)).toBe(publicKey);
   });
 
-  it('a user of an operator, by the credentials file of nsc', async () => {
+  it('a user of an operator, by the credentials file of nsc, whatever became of the ends of its lines', async () => {
     const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
     const accountJwt = await encodeAccount('fleet', account, { limits: unlimited }, { signer: operator });
     const resolver = `resolver: MEMORY\nresolver_preload { ${account.getPublicKey()}: ${accountJwt} }`;
     await server.start(`operator: ${await encodeOperator('us', operator)}\n${resolver}`);
     const creds = fmtCreds(await encodeUser('bridge', user, account), user);
     const byFile = await connect({ creds: await file('bridge.creds', creds) });
-    const byContent = await connect({ creds: Buffer.from(creds).toString() });
-    await Promise.all([byFile.flush(), byContent.flush()]);
-    expect([byFile.isClosed(), byContent.isClosed()]).toEqual([false, false]);
+    const text = Buffer.from(creds).toString();
+    const byContent = await connect({ creds: text });
+    const trimmed = await connect({ creds: text.trim() });
+    const fromWindows = await connect({ creds: await file('crlf.creds', text.replaceAll('\n', '\r\n')) });
+    const all = [byFile, byContent, trimmed, fromWindows];
+    await Promise.all(all.map((connection) => connection.flush()));
+    expect(all.map((connection) => connection.isClosed())).toEqual([false, false, false, false]);
   });
 });
 

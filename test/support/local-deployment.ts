@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { findNatsServer } from '#infra/local/find-nats-server.ts';
 import { freePort } from '#infra/local/free-port.ts';
 import { installMinistack } from '#infra/local/ministack.ts';
@@ -16,6 +15,8 @@ export type LocalDeployment = {
   /** The ports that it is told to use. */
   ports: { aws: number; nats: number; http: number };
   deploy(env?: Record<string, string>): Promise<Ended>;
+  /** Gets SIGTERM as soon as it has said this. */
+  interruptedDeploy(said: string, env?: Record<string, string>): Promise<Ended>;
   remove(): Promise<Ended>;
   /** The project's `nats` command. */
   nats(...args: string[]): Promise<Ended>;
@@ -46,21 +47,27 @@ export const localDeployment = async (): Promise<LocalDeployment> => {
   await lendPrograms(service.folder);
   const ports = { aws: await freePort(), nats: await freePort(), http: await freePort() };
   const own = { MINISTACK_PORT: String(ports.aws), NATS_PORT: String(ports.nats), HTTP_PORT: String(ports.http) };
-  const run = async (script: string, args: string[] = [], env: Record<string, string> = {}): Promise<Ended> => {
+  const run = async (script: string, args: string[] = [], env: Record<string, string> = {}, interruptAt?: string): Promise<Ended> => {
     const child = spawn(process.execPath, [script, ...args], {
       cwd: service.folder,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...own, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const output = Promise.all([text(child.stdout), text(child.stderr)]);
-    const code = await new Promise<number | null>((done) => child.once('exit', done));
-    return { code, output: (await output).join('') };
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (interruptAt !== undefined && output.includes(interruptAt) && !child.killed) child.kill();
+      });
+    const code = await new Promise<number | null>((done) => child.once('close', done));
+    return { code, output };
   };
   const remove = () => run('infra/local/remove.ts');
   return {
     service,
     ports,
     deploy: (env) => run('infra/local/deploy.ts', [], env),
+    interruptedDeploy: (said, env) => run('infra/local/deploy.ts', [], env, said),
     remove,
     nats: (...args) => run('infra/local/nats-cli.ts', args),
     programs: () => readdirSync('/proc').filter((pid) => namesFolder(pid, service.folder)),

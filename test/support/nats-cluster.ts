@@ -113,7 +113,7 @@ export const setupNatsCluster = async (options: { domains: string[]; mutual?: bo
     const connection = await connect({
       servers: urls[server]?.replace('tls://', '') as string,
       authenticator: credsAuthenticator(await readFile(at(file))),
-      inboxPrefix: id === 'bridge' ? '_INBOX' : `_INBOX.${id}`,
+      inboxPrefix: `_INBOX.${id}`,
       tls: { caFile: certificates.ca, ...(certificate && { certFile: certificates.clientCert, keyFile: certificates.clientKey }) },
       name: id,
       reconnect: false,

@@ -34,6 +34,8 @@ export const copyOfService = async (): Promise<Service> => {
       const env = {
         PATH: process.env.PATH,
         HOME: join(root, 'home'),
+        // Else credentials are looked for on the network.
+        AWS_EC2_METADATA_DISABLED: 'true',
         NODE_OPTIONS: `--import ${JSON.stringify(NO_NETWORK)}`,
         // Making the validator of serverless.yml takes seconds, so all share one.
         SLS_SCHEMA_CACHE_BASE_DIR: resolve('.mistersmith'),

@@ -26,7 +26,7 @@ const sequence = (name: string) => ({
   collection: 'seq' as const,
   resolve: (value: { toJSON(): unknown }) => ({ [`Fn::${name}`]: value.toJSON() }),
 });
-const customTags = [single('!Ref', 'Ref'), single('!Sub', 'Fn::Sub'), getAtt, ...['If', 'Not', 'Equals'].map(sequence)];
+const customTags = [single('!Ref', 'Ref'), single('!Sub', 'Fn::Sub'), getAtt, ...['If', 'Not', 'Equals', 'Split'].map(sequence)];
 
 /** `${param:name, fallback}` alone is the value itself; `${self:service}` and `${sls:stage}` are text. */
 const withVariables = (node: unknown, stage: string, params: Params): unknown => {

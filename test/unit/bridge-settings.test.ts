@@ -40,6 +40,7 @@ describe('the settings of the bridge', () => {
     const { settings, prefix } = await read({ STAGE: '', HTTP_PORT: '' });
     expect(settings).toEqual({
       NATS_URL: 'nats://a:4222',
+      NATS_INBOX: '_INBOX',
       MANIFEST: at('shop.yml'),
       STAGE: 'dev',
       HTTP_HOST: '127.0.0.1',

@@ -4,6 +4,7 @@ import { readSettings } from '#infra/local/settings.ts';
 describe('the settings of the local stack', () => {
   it('have defaults, also for what is set to nothing', () => {
     expect(readSettings({ NATS_URL: '', NATS_PORT: '' })).toEqual({
+      NATS_INBOX: '_INBOX',
       NATS_PORT: 4222,
       HTTP_PORT: 8080,
       DATA_DIR: expect.stringMatching(/\/\.mistersmith\/data$/),

@@ -10,8 +10,9 @@ import {
   jetstreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { createInbox, headers, type MsgHdrs, millis, type NatsConnection } from '@nats-io/transport-node';
+import { headers, type MsgHdrs, millis, type NatsConnection } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
+import { newInbox } from '../ports/new-inbox.ts';
 
 const STREAM = 'KV_BRIDGE_LEASES';
 const PREFIX = '$KV.BRIDGE_LEASES.';
@@ -63,7 +64,7 @@ export const openLeaseBucket = async (nc: NatsConnection, clock: Clock): Promise
   const readAll = (): Promise<Map<string, Entry>> =>
     new Promise((resolve, reject) => {
       const found = new Map<string, Entry>();
-      const inbox = createInbox();
+      const inbox = newInbox(nc);
       const subscription = nc.subscribe(inbox, {
         callback: (error, { headers, data }) => {
           const code = headers?.code ?? 0;

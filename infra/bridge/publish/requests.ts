@@ -3,7 +3,6 @@
  * own. That is what makes acknowledged publishing several times faster than the client library's one request a message.
  */
 import {
-  createInbox,
   InvalidArgumentError,
   InvalidSubjectError,
   type Msg,
@@ -12,6 +11,7 @@ import {
   PermissionViolationError,
 } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
+import { newInbox } from '../ports/new-inbox.ts';
 import { PublishError } from '../ports/ports.ts';
 
 /** Called once with the failure, or with replies until it answers true: that one was the answer. */
@@ -33,7 +33,7 @@ type Pending = { subject: string; expires: number; onReply: OnReply };
 const isOurs = (error: unknown) => error instanceof InvalidArgumentError || error instanceof InvalidSubjectError;
 
 export const requests = ({ nc, clock, timeout = 5000 }: { nc: NatsConnection; clock: Clock; timeout?: number }): Requests => {
-  const inbox = `${createInbox()}.`;
+  const inbox = `${newInbox(nc)}.`;
   const pending = new Map<string, Pending>();
   let connected = true;
   let counter = 0;

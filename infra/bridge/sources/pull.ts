@@ -2,8 +2,9 @@
  * Pull requests to one durable consumer. While there is room a pull always stands, so a message is handed over the moment
  * the server has it; under load a pull brings thousands, and the next one goes out while the half of them is still to come.
  */
-import { createInbox, type Msg, type NatsConnection, nanos, type QueuedIterator, type Status } from '@nats-io/transport-node';
+import { type Msg, type NatsConnection, nanos, type QueuedIterator, type Status } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
+import { newInbox } from '../ports/new-inbox.ts';
 
 const MAX_OUTSTANDING = 4_000;
 /** So long the server keeps a pull of a client whose connection died in silence. */
@@ -42,7 +43,7 @@ export const pulls = ({
   /** A message that came after `stop` began. */
   late(msg: Msg): void;
 }): Pulls => {
-  const inbox = createInbox();
+  const inbox = newInbox(nc);
   const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`;
   let outstanding = 0;
   let heardAt = 0;
