@@ -186,14 +186,15 @@ describe('scale: one owner a function', () => {
     await toBoth.cut();
     await expect.poll(async () => (await server.manager.streams.info('KV_BRIDGE_LEASES')).state.messages, { timeout: 5000 }).toBe(0);
     await toBoth.mend();
-    await expect.poll(() => told.filter((sentence) => sentence.endsWith('again')).length, { timeout: 5000 }).toBe(2);
+    await expect.poll(() => told.filter((sentence) => sentence.endsWith('again')).length, { timeout: 5000 }).toBeGreaterThanOrEqual(2);
     await expect
       .poll(() => [a, b].map((one) => [...one.owners().values()].sort()))
       .toEqual([
         ['a', 'a', 'b', 'b'],
         ['a', 'a', 'b', 'b'],
       ]);
-    expect([a.mine(), b.mine(), mostAtOnce, told.length]).toEqual([shareOf('a', 'a', 'b'), shareOf('b', 'a', 'b'), 1, 4]);
+    const lost = told.filter((sentence) => sentence.includes('the lease of '));
+    expect([a.mine(), b.mine(), mostAtOnce, lost]).toEqual([shareOf('a', 'a', 'b'), shareOf('b', 'a', 'b'), 1, []]);
   });
 
   it('a crash of NATS interrupts nothing', async () => {
