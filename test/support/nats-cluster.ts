@@ -127,7 +127,20 @@ export const setupNatsCluster = async (options: { domains: string[]; mutual?: bo
     })();
     return connection;
   };
-  const up = (server: number) => answers(() => connectAs('system', { server, creds: 'keys/system.creds' }));
+  /** What is pushed reaches the servers that have met by then. */
+  const hasMetAll = async (connection: NatsConnection): Promise<NatsConnection> => {
+    const pings = await connection.requestMany('$SYS.REQ.SERVER.PING', '', {
+      strategy: 'count',
+      maxMessages: places.length,
+      maxWait: 1000,
+    });
+    let met = 0;
+    for await (const _ of pings) met++;
+    if (met === places.length) return connection;
+    await connection.close();
+    throw new Error(`a server has met ${met} of ${places.length}`);
+  };
+  const up = (server: number) => answers(async () => hasMetAll(await connectAs('system', { server, creds: 'keys/system.creds' })));
   await Promise.all(urls.map((_, server) => up(server)));
   return {
     folder,
