@@ -15,6 +15,8 @@ const aboutFunctions = [
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    // Servers are killed and frozen here on two busy cores: what fails is tried once more.
+    retry: 1,
     hookTimeout: 60_000,
     projects: [
       {
