@@ -27,7 +27,7 @@ export default class NatsPlugin {
     serverless.configSchemaHandler.defineCustomProperties({ properties: { nats: customNatsJsonSchema } });
     this.hooks = {
       initialize: () => prepare(serverless),
-      'before:package:cleanup': () => void check(serverless),
+      'before:package:cleanup': () => check(serverless),
       'package:initialize': () => addRoles(serverless),
       'after:package:createDeploymentArtifacts': () => keepBundles(serverless),
       'package:compileEvents': () => writeManifest(serverless),
@@ -50,7 +50,7 @@ const prepare = (serverless: Serverless): void => {
   }
 };
 
-const check = (serverless: Serverless): Manifest => {
+const check = (serverless: Serverless): void => {
   const say = (sentences: string) => new serverless.classes.Error(sentences, 'NATS_EVENTS_WRONG');
   let manifest: Manifest;
   try {
@@ -65,7 +65,6 @@ const check = (serverless: Serverless): Manifest => {
     ...parameterMistakes(resources ?? {}),
   ];
   if (mistakes.length > 0) throw say(`serverless.yml is wrong:\n  ${mistakes.join('\n  ')}`);
-  return manifest;
 };
 
 const addRoles = (serverless: Serverless): void => {
@@ -89,7 +88,7 @@ const keepBundles = async ({ serviceDir }: Serverless): Promise<void> => {
 const writeManifest = async (serverless: Serverless): Promise<void> => {
   const folder = join(serverless.serviceDir, '.serverless');
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'bridge.json'), `${compileManifest(check(serverless))}\n`);
+  await writeFile(join(folder, 'bridge.json'), `${compileManifest(serviceManifest(serverless))}\n`);
 };
 
 const lookAtAccount = async (serverless: Serverless): Promise<void> => {
@@ -100,4 +99,4 @@ const lookAtAccount = async (serverless: Serverless): Promise<void> => {
 };
 
 const addWhatFollows = (serverless: Serverless): void =>
-  addResources(serverless.service.provider.compiledCloudFormationTemplate, check(serverless), deploymentName(serverless));
+  addResources(serverless.service.provider.compiledCloudFormationTemplate, serviceManifest(serverless), deploymentName(serverless));

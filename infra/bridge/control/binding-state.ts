@@ -4,11 +4,11 @@
  *
  * Bridges read the bucket every second. A watch would be a consumer to keep alive; this is right again after anything.
  */
-import { JetStreamApiCodes, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { JetStreamApiCodes, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import * as z from 'zod';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { IN_HAND } from './in-hand.ts';
+import { isApiError } from '../ports/api-error.ts';
 
 const START = z.union([
   z.enum(['all', 'new']),
@@ -39,8 +39,10 @@ export class BindingStateError extends Error {
   override name = 'BindingStateError';
 }
 
-const STREAM = 'KV_BRIDGE_STATE';
-const PREFIX = '$KV.BRIDGE_STATE.';
+export const STREAM = 'KV_BRIDGE_STATE';
+export const PREFIX = '$KV.BRIDGE_STATE.';
+/** Before the keys that are notes of what is in hand: no binding has such a name. */
+export const IN_HAND = 'in-hand/';
 const READ_MS = 1000;
 const MAX_TRIES = 20;
 
@@ -141,5 +143,3 @@ export const bindingStates = async ({
     },
   };
 };
-
-const isApiError = (error: unknown, code: number) => error instanceof JetStreamApiError && error.code === code;

@@ -6,6 +6,7 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import * as z from 'zod';
+import { IN_HAND, PREFIX, STREAM } from './binding-state.ts';
 
 export type InHand = {
   /** Notes the message; answers how many processes in a row died with it. */
@@ -14,11 +15,7 @@ export type InHand = {
   release(binding: string): Promise<void>;
 };
 
-/** No binding has such a name. */
-export const IN_HAND = 'in-hand/';
-
-const STREAM = 'KV_BRIDGE_STATE';
-const subjectOf = (binding: string): string => `$KV.BRIDGE_STATE.${IN_HAND}${binding}`;
+const subjectOf = (binding: string): string => PREFIX + IN_HAND + binding;
 const noteSchema = z.object({ record: z.string(), deaths: z.number() }).catch({ record: '', deaths: 0 });
 
 export const natsInHand = async (nc: NatsConnection): Promise<InHand> => {

@@ -2,8 +2,9 @@
  * Another position for a stream binding: a new epoch of its consumer (protocol, bridge rule 10). What acted before does not
  * act again, since its entity remembers it.
  */
-import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, RetentionPolicy, type StreamInfo } from '@nats-io/jetstream';
+import { JetStreamApiCodes, type JetStreamManager, RetentionPolicy, type StreamInfo } from '@nats-io/jetstream';
 import type { Binding, Start } from '../manifest/manifest.ts';
+import { isApiError } from '../ports/api-error.ts';
 import { durableName } from '../ports/record.ts';
 import { consumerEpoch, findConsumer } from '../sources/durable-consumer.ts';
 import { countFrom, type From, originOf } from '../sources/start-position.ts';
@@ -64,7 +65,7 @@ export const rewind = async (
 
 const streamOf = async (manager: JetStreamManager, name: string): Promise<StreamInfo> => {
   const stream = await manager.streams.info(name).catch((error) => {
-    if (!(error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)) throw error;
+    if (!isApiError(error, JetStreamApiCodes.StreamNotFound)) throw error;
     throw new Refusal('not_found', `the stream ${name} does not exist`);
   });
   // There a message is gone when it is settled, and without its consumer also when it is not.

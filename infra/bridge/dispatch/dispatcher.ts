@@ -9,6 +9,7 @@ import type { BatchRecord } from '#shared/contract.ts';
 import { readEnvelope } from '#shared/messages/read.ts';
 import { compileFilter } from '../filter/record-filter.ts';
 import type { Binding } from '../manifest/manifest.ts';
+import { inTurns } from '../ports/in-turns.ts';
 import type { Delivery, Source } from '../ports/ports.ts';
 import { createConcurrency } from './concurrency.ts';
 import type { Dispatch, DispatcherOptions } from './dispatch.ts';
@@ -52,15 +53,6 @@ const keyOf = ({ groupBy }: Binding, record: BatchRecord): string => {
   const body = readEnvelope(record).body as Record<string, unknown> | null | undefined;
   const value = body?.[groupBy.field];
   return typeof value === 'string' ? value : record.id;
-};
-
-const inTurns = () => {
-  let last = Promise.resolve();
-  return (step: () => Promise<void>): Promise<void> => {
-    const done = last.then(step);
-    last = done.catch(() => {});
-    return done;
-  };
 };
 
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => {

@@ -22,7 +22,7 @@ export const invoke = async (d: Dispatch, of: Attached, batch: readonly Held[], 
     return await call(d, of, batch, async () => {
       const event = eventOf(d, of, batch, settle, elsewhere);
       over = Date.parse(event.deadline) + writeMargin;
-      return checkAnswer(fn.name, await withTimeout(d, d.invoker.invoke(fn.name, event), over), event);
+      return checkAnswer(fn.name, await inTime(d, 'answer', d.invoker.invoke(fn.name, event), over), event);
     });
   } catch (error) {
     // A clock that was set back meanwhile makes it no longer.
@@ -91,13 +91,19 @@ export const call = async <T>(d: Dispatch, of: Attached, batch: readonly Held[],
   }
 };
 
-/** A throttle or an unreachable API is nobody's failure: the batch is held and invoked again. */
-export const invokePatiently = async (d: Dispatch, of: Attached, batch: readonly Held[]): Promise<Invoked<Answer>> => {
+/** A throttle or an unreachable API is nobody's failure: the batch is held and tried again, while `mayTry` says so. */
+export const patiently = async <T>(
+  d: Dispatch,
+  of: Attached,
+  batch: readonly Held[],
+  attempt: () => Promise<T>,
+  mayTry: () => boolean = () => true,
+): Promise<T> => {
   for (let n = 0; ; n++) {
     try {
-      return await invoke(d, of, batch, false);
+      return await attempt();
     } catch (error) {
-      if (!isExcused(error) || of.closing || patience(batch) <= d.clock.now()) throw error;
+      if (!isExcused(error) || !mayTry() || of.closing || patience(batch) <= d.clock.now()) throw error;
       if (n === 0) d.log(`${of.name}: held back and tried again: ${(error as Error).message}`);
       await sleep(d.clock, backoff(d, HOLD_MS, n));
     }
@@ -110,11 +116,12 @@ export const isExcused = (error: unknown): boolean =>
 /** Epoch ms until which somebody waits for the answer to one of these. */
 const patience = (batch: readonly Held[]): number => Math.max(...batch.map(({ delivery }) => delivery.deadline ?? Infinity));
 
-const withTimeout = <T>({ fn, clock }: Dispatch, call: Promise<T>, until: number): Promise<T> =>
+/** `what`: what the function has to do until then, epoch ms. Rejects with an InvokeError where it did not. */
+export const inTime = <T>({ fn, clock }: Dispatch, what: 'answer' | 'end its answer', result: Promise<T>, until: number): Promise<T> =>
   new Promise((resolve, reject) => {
-    const message = `${fn.name} did not answer within its timeout of ${fn.timeout} ms`;
+    const message = `${fn.name} did not ${what} within its timeout of ${fn.timeout} ms`;
     const cancel = clock.after(until - clock.now(), () => reject(new InvokeError('timeout', message)));
-    call.then(resolve, reject).finally(cancel);
+    result.then(resolve, reject).finally(cancel);
   });
 
 const checkAnswer = (functionName: string, raw: unknown, event: Batch): Answer => {

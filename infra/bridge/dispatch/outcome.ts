@@ -5,7 +5,7 @@ import { InvokeError } from '../ports/ports.ts';
 import { deadLetter } from '../publish/dead-letter.ts';
 import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
 import { type Attached, ack, giveBack, type Held, isDurable, type Tracked } from './held.ts';
-import { type Invoked, invoke, invokePatiently, isExcused } from './invocation.ts';
+import { type Invoked, invoke, isExcused, patiently } from './invocation.ts';
 import { publishAnswer, publishHeld } from './outbound.ts';
 import { runStreamed } from './streamed-reply.ts';
 
@@ -37,7 +37,7 @@ const runSuspect = async (d: Dispatch, of: Attached, held: Held): Promise<void> 
 const runKnown = async (d: Dispatch, of: Attached, batch: Held[]): Promise<void> => {
   let invoked: Invoked<Answer>;
   try {
-    invoked = await invokePatiently(d, of, batch);
+    invoked = await patiently(d, of, batch, () => invoke(d, of, batch, false));
   } catch (error) {
     if (of.closing && isExcused(error)) return giveBack(of, batch);
     return batchFailed(d, of, batch, error as InvokeError);

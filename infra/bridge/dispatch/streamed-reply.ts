@@ -4,13 +4,12 @@
  *
  * A streamed function answers with bytes, so with no outputs, alarms or failures of records. It is invoked with one request.
  */
-import { sleep } from '#shared/clock.ts';
 import type { Batch } from '#shared/contract.ts';
 import { type Delivery, InvokeError } from '../ports/ports.ts';
 import { errorHeaders } from '../ports/service-error.ts';
-import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
+import type { Dispatch } from './dispatch.ts';
 import { type Attached, ack, type Held } from './held.ts';
-import { call, eventOf, type Invoked, isExcused } from './invocation.ts';
+import { call, eventOf, type Invoked, inTime, patiently } from './invocation.ts';
 
 /** Answers and settles every request of the batch, one after the other. */
 export const runStreamed = async (d: Dispatch, of: Attached, batch: readonly Held[]): Promise<void> => {
@@ -30,20 +29,11 @@ export const runStreamed = async (d: Dispatch, of: Attached, batch: readonly Hel
   }
 };
 
-/** Rejects with an InvokeError. As long as no part has come, a throttle or an unreachable API is waited out. */
-const streamPatiently = async (d: Dispatch, of: Attached, held: Held): Promise<Invoked<void>> => {
-  const { delivery } = held;
-  for (let n = 0; ; n++) {
-    const sent = { parts: 0 };
-    try {
-      return await call(d, of, [held], () => sendParts(d, delivery, eventOf(d, of, [held], false), sent));
-    } catch (error) {
-      const late = (delivery.deadline ?? Infinity) <= d.clock.now();
-      if (!isExcused(error) || sent.parts > 0 || of.closing || late) throw error;
-      if (n === 0) d.log(`${of.name}: held back and tried again: ${(error as Error).message}`);
-      await sleep(d.clock, backoff(d, HOLD_MS, n));
-    }
-  }
+/** Rejects with an InvokeError. It is tried again as long as no part has come. */
+const streamPatiently = (d: Dispatch, of: Attached, held: Held): Promise<Invoked<void>> => {
+  const sent = { parts: 0 };
+  const attempt = () => call(d, of, [held], () => sendParts(d, held.delivery, eventOf(d, of, [held], false), sent));
+  return patiently(d, of, [held], attempt, () => sent.parts === 0);
 };
 
 /** Rejects with an InvokeError. */
@@ -54,7 +44,11 @@ const sendParts = async (d: Dispatch, delivery: Delivery, event: Batch, sent: { 
   const until = Date.parse(event.deadline) + d.writeMargin;
   const size = publisher.maxBytes();
   try {
-    for (let part = await inTime(d, parts.next(), until); !part.done; part = await inTime(d, parts.next(), until)) {
+    for (
+      let part = await inTime(d, 'end its answer', parts.next(), until);
+      !part.done;
+      part = await inTime(d, 'end its answer', parts.next(), until)
+    ) {
       for (let at = 0; at < part.value.length; at += size) {
         delivery.respond?.({ data: part.value.subarray(at, at + size) });
         sent.parts++;
@@ -66,10 +60,3 @@ const sendParts = async (d: Dispatch, delivery: Delivery, event: Batch, sent: { 
     throw error;
   }
 };
-
-const inTime = <T>({ fn, clock }: Dispatch, next: Promise<T>, until: number): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const message = `${fn.name} did not end its answer within its timeout of ${fn.timeout} ms`;
-    const cancel = clock.after(until - clock.now(), () => reject(new InvokeError('timeout', message)));
-    next.then(resolve, reject).finally(cancel);
-  });

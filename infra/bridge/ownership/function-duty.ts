@@ -7,6 +7,7 @@ import type { DispatcherOptions } from '../dispatch/dispatch.ts';
 import { createDispatcher, type Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Binding, FunctionEntry } from '../manifest/manifest.ts';
 import type { Share } from '../manifest/shares.ts';
+import { inTurns } from '../ports/in-turns.ts';
 import type { Source } from '../ports/ports.ts';
 import type { Endpoint } from '../sources/micro-service.ts';
 import { startSchedules } from '../sources/schedules.ts';
@@ -47,12 +48,7 @@ export const functionDuty = (options: FunctionDutyOptions): FunctionDuty => {
   /** What stands between a binding and its source. */
   const troubles = new Map<string, string>();
   /** One after the other: a binding is not attached while it is detached. */
-  let work: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(step: () => Promise<T>): Promise<T> => {
-    const done = work.then(step);
-    work = done.catch(() => {});
-    return done;
-  };
+  const inTurn = inTurns();
 
   const attach = async (to: Dispatcher, binding: Binding): Promise<void> => {
     const state = states.get(binding.name);

@@ -2,16 +2,10 @@
  * The bucket of the bridges' leases: keys that expire unless they are written again, and writes that succeed only where
  * nobody wrote in between. The server's clock alone decides what has expired.
  */
-import {
-  JetStreamApiCodes,
-  JetStreamApiError,
-  type JetStreamManager,
-  jetstream,
-  jetstreamManager,
-  type StreamInfo,
-} from '@nats-io/jetstream';
+import { JetStreamApiCodes, type JetStreamManager, jetstream, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
 import { headers, type MsgHdrs, millis, type NatsConnection } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
+import { isApiError } from '../ports/api-error.ts';
 import { newInbox } from '../ports/new-inbox.ts';
 
 const STREAM = 'KV_BRIDGE_LEASES';
@@ -56,7 +50,7 @@ export const openLeaseBucket = async (nc: NatsConnection, clock: Clock): Promise
     try {
       return (await js.publish(PREFIX + key, value ?? '', { expect, ...(value === undefined && { headers: deleted }) })).seq;
     } catch (error) {
-      if (error instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(error.code)) return undefined;
+      if (isApiError(error, ...WRONG_LAST_SEQUENCE)) return undefined;
       throw error;
     }
   };
@@ -116,7 +110,7 @@ const bucketInfo = async (manager: JetStreamManager): Promise<StreamInfo> => {
   try {
     return await manager.streams.info(STREAM);
   } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound) throw error;
+    if (!isApiError(error, JetStreamApiCodes.StreamNotFound)) throw error;
     throw new Error('the bucket BRIDGE_LEASES does not exist, so no bridge can know what is its own; create the streams first', {
       cause: error,
     });

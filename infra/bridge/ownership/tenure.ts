@@ -3,6 +3,7 @@
  * went to another bridge meanwhile (this one was frozen, or cut off) ends the tenure just the same.
  */
 import type { Clock } from '#shared/clock.ts';
+import { inTurns } from '../ports/in-turns.ts';
 import type { LeaseBucket } from './lease-bucket.ts';
 
 export type Duty = {
@@ -59,14 +60,9 @@ export const createTenure = ({
   let failures = 0;
   let cancelRest: (() => void) | undefined;
   let work = Promise.resolve();
-  let writes: Promise<unknown> = Promise.resolve();
 
   /** The lease is written by one at a time: each write names the revision that the one before it made. */
-  const inTurn = <T>(write: () => Promise<T>): Promise<T> => {
-    const written = writes.then(write);
-    writes = written.catch(() => {});
-    return written;
-  };
+  const inTurn = inTurns();
 
   const giveBack = () =>
     inTurn(async () => {

@@ -13,6 +13,9 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
+import type { Floor } from '#shared/contract.ts';
+import { iso } from '#shared/iso.ts';
+import { isApiError } from '../ports/api-error.ts';
 import { type From, firstSequence, originOf } from './start-position.ts';
 
 export type DurableSpec = {
@@ -34,8 +37,6 @@ export type Durable = {
   origin: string;
   /** Names this very consumer. */
   born: string;
-  /** The first sequence that it was to deliver. */
-  from: number;
   /** Its ack floor. */
   floor: number;
 };
@@ -54,6 +55,19 @@ const CONSUMER_EXISTS = 10148;
 /** The epoch that a consumer says it has. */
 export const consumerEpoch = ({ config }: ConsumerInfo): number => Number(config.metadata?.epoch ?? FIRST_EPOCH);
 
+/** The first sequence that it was to deliver. */
+const beginningOf = ({ config }: ConsumerInfo): number => config.opt_start_seq ?? 1;
+
+/** The contract's consumer identity; `origin` as record ids begin. */
+export const identityOf = (origin: string, info: ConsumerInfo): string => `${origin}/${info.name}.${consumerEpoch(info)}`;
+
+/** By the server's own clock. */
+export const floorOf = (info: ConsumerInfo): Floor => ({
+  sequence: info.ack_floor.stream_seq,
+  asOf: iso(Date.parse(info.ts ?? '')),
+  ...(beginningOf(info) > 1 && { from: beginningOf(info) }),
+});
+
 /** Resolves when the consumer stands. Rejects with a ConsumerError where that needs somebody. */
 export const ensureDurable = async (manager: JetStreamManager, spec: DurableSpec): Promise<Durable> => {
   const { stream, durable } = spec;
@@ -62,10 +76,9 @@ export const ensureDurable = async (manager: JetStreamManager, spec: DurableSpec
     const origin = originOf(found);
     const info = await stand(manager, spec, found);
     return {
-      identity: `${origin}/${durable}.${consumerEpoch(info)}`,
+      identity: identityOf(origin, info),
       origin,
       born: info.created,
-      from: info.config.opt_start_seq ?? 1,
       floor: info.ack_floor.stream_seq,
     };
   } catch (error) {
@@ -79,8 +92,6 @@ export const ensureDurable = async (manager: JetStreamManager, spec: DurableSpec
     throw error;
   }
 };
-
-const isApiError = (error: unknown, code: number) => error instanceof JetStreamApiError && error.code === code;
 
 /** A crash between deletion and creation leaves none: the next start creates it, with the same wanted epoch and start. */
 const stand = async (manager: JetStreamManager, spec: DurableSpec, stream: StreamInfo): Promise<ConsumerInfo> => {

@@ -5,10 +5,9 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Clock } from '#shared/clock.ts';
 import type { Floor } from '#shared/contract.ts';
-import { iso } from '#shared/iso.ts';
 import type { Binding } from '../manifest/manifest.ts';
 import { durableName } from '../ports/record.ts';
-import { consumerEpoch, findConsumer } from './durable-consumer.ts';
+import { findConsumer, floorOf, identityOf } from './durable-consumer.ts';
 import { originOf } from './start-position.ts';
 
 const AGE_MS = 1000;
@@ -22,7 +21,7 @@ export const floorsElsewhere = (
   let known: Promise<Record<string, Floor>> = Promise.resolve({});
   let readAt = Number.NEGATIVE_INFINITY;
   const read = async (): Promise<Record<string, Floor>> =>
-    Object.assign({}, ...(await Promise.all(bindings.map((binding) => floorOf(manager, binding).catch(() => ({}))))));
+    Object.assign({}, ...(await Promise.all(bindings.map((binding) => floorAt(manager, binding).catch(() => ({}))))));
   return () => {
     if (bindings.length > 0 && clock.now() - readAt > AGE_MS) {
       readAt = clock.now();
@@ -32,7 +31,7 @@ export const floorsElsewhere = (
   };
 };
 
-const floorOf = async (manager: JetStreamManager, { name, source }: Binding): Promise<Record<string, Floor>> => {
+const floorAt = async (manager: JetStreamManager, { name, source }: Binding): Promise<Record<string, Floor>> => {
   if (source.kind !== 'jetstream') return {};
   const durable = durableName(name);
   const [stream, info] = await Promise.all([
@@ -40,7 +39,5 @@ const floorOf = async (manager: JetStreamManager, { name, source }: Binding): Pr
     findConsumer(manager, { stream: source.stream, durable }),
   ]);
   if (!info) return {};
-  const from = info.config.opt_start_seq ?? 1;
-  const floor: Floor = { sequence: info.ack_floor.stream_seq, asOf: iso(Date.parse(info.ts ?? '')), ...(from > 1 && { from }) };
-  return { [`${originOf(stream)}/${durable}.${consumerEpoch(info)}`]: floor };
+  return { [identityOf(originOf(stream), info)]: floorOf(info) };
 };

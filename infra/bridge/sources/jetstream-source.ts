@@ -7,7 +7,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { type Clock, sleep, systemClock } from '#shared/clock.ts';
 import type { Delivery, Source } from '../ports/ports.ts';
 import { batchRecord, bytesOf, parseAck } from '../ports/record.ts';
-import { ConsumerError, type Durable, type DurableSpec, ensureDurable } from './durable-consumer.ts';
+import { ConsumerError, type Durable, type DurableSpec, ensureDurable, floorOf } from './durable-consumer.ts';
 import { type GateReading, type OrderedGate, orderedGate } from './ordered-gate.ts';
 import { EXPIRES_MS, type Pulls, pulls, RECONNECTED, SILENT } from './pull.ts';
 import type { From } from './start-position.ts';
@@ -169,11 +169,7 @@ export const jetstreamSource = async ({ nc, log, ordered, clock = systemClock, .
       if (info.created !== from.born || from !== current)
         throw new Error(`${stream}/${durable}: the consumer was made anew just now; read the floor again`);
       settled = Math.max(settled, info.ack_floor.stream_seq);
-      return {
-        sequence: info.ack_floor.stream_seq,
-        asOf: new Date(Date.parse(info.ts ?? '')).toISOString(),
-        ...(from.from > 1 && { from: from.from }),
-      };
+      return floorOf(info);
     },
     async stop() {
       stopped = true;
