@@ -28,7 +28,12 @@ export type BatchRecord = {
   timestamp: string;
   /** `fold: latest`: this record stands for `count` that arrived from `first` to `last` (ISO times). */
   folded?: { count: number; first: string; last: string };
+  /** `fold: latest`: how the records of its key came, this one included, as far as the bridge heard them. */
+  rhythm?: Rhythm;
 };
+
+/** Intervals between the arrivals of a key: how many were measured, their mean and standard deviation, ms. The latest weigh most. */
+export type Rhythm = { intervals: number; mean_ms: number; deviation_ms: number };
 
 export type Batch = {
   eventSource: 'nats:jetstream' | 'nats:core' | 'nats:request';

@@ -14,7 +14,7 @@ import { severity } from '#shared/messages/fields.ts';
 import { output, type Received } from '#shared/messages/message.ts';
 import { escalation, type Failure, failure, failureType, recovery } from '#shared/messages/supervision.ts';
 import { type Agent, agentKind } from '#shared/registry/agent.ts';
-import { addRestart } from '#shared/restart-intensity.ts';
+import { addRestart } from '#shared/supervision/restart-intensity.ts';
 import type { Settings } from './settings.ts';
 
 const REMEMBERED_IDS = 100;

@@ -112,6 +112,9 @@ const alsoState = (run: Run, named: ReadonlySet<EntityKey>, key: EntityKey): unk
 
 const takeOver = (run: Run, working: Working, task: Task, decision: Done): Set<Working[]> | undefined => {
   const reply = decision.reply && { reply: decision.reply };
+  // A record that asks for no check leaves what an earlier one of the batch asked for.
+  if (decision.checkAt !== undefined) working.checkAt = decision.checkAt;
+  else if (decision.wakeAt !== undefined) working.checkAt = undefined;
   if (changesNothing(working, decision)) {
     // Rule 4.
     if (run.durable) working.noops.push(task.at);

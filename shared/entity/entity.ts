@@ -39,6 +39,11 @@ export type Decision<State> =
       publish?: Output[];
       /** When to be woken, epoch ms; null: never; absent: as it was. */
       wakeAt?: number | null;
+      /**
+       * When to be woken before that, epoch ms. Only the timer is told, so this alone costs no write; what forgets it has
+       * `wakeAt` behind it. It holds until the entity is touched again.
+       */
+      checkAt?: number;
       /** The answer to a request. */
       reply?: { body: unknown } | { error: ErrorBody };
       /** Children to put, before the state that counts them. */

@@ -13,6 +13,8 @@ export type Working = {
   version: number;
   state: unknown;
   wakeAt: number | null | undefined;
+  /** Before `wakeAt`, known to the timer alone. */
+  checkAt: number | undefined;
   nonce: string;
   applied: Record<string, Applied>;
   /** Of them, those of the batch's consumer before or after a reset (bridge rule 10). */
@@ -48,6 +50,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     version: item?.version ?? 0,
     state: item === undefined ? undefined : readState(kind, item),
     wakeAt: item?.wakeAt,
+    checkAt: undefined,
     nonce: item?.nonce ?? '',
     applied: { ...item?.applied },
     otherEpochs: [],

@@ -86,8 +86,8 @@ const settle = (run: Run, working: Working): void => {
   run.tentative.delete(working);
   if (working.wakeAt === undefined || working.version === 0) return;
   const key = working.key.replace('#', '.');
-  const at = working.wakeAt === null ? null : new Date(working.wakeAt).toISOString();
-  run.timers.set(key, { key, at, version: working.version });
+  const wakeAt = working.wakeAt === null ? null : Math.min(working.checkAt ?? Infinity, working.wakeAt);
+  run.timers.set(key, { key, at: wakeAt === null ? null : new Date(wakeAt).toISOString(), version: working.version });
 };
 
 /** What was decided on these states is void, and nothing more may be: answers the records that were. */

@@ -12,9 +12,25 @@ const alertBody = z.looseObject({
   agent_ids: z.array(id).optional(),
   first_seen: time.optional(),
   count: atLeastOne.optional(),
+  /** What the alert is about: alerts of one source and group are told together. Absent: the summary without its ids and numbers. */
+  group: z.string().min(1).optional(),
+  /** `resolved`: what its group told is over. Absent: firing. */
+  status: z.enum(['firing', 'resolved']).optional(),
 });
 export type Alert = z.infer<typeof alertBody>;
 
 export const alert = defineMessage({ name: 'alert', subject: subjects.alert, by: 'ALERTS', body: alertBody });
 
-export const notification = defineMessage({ name: 'notification', subject: subjects.notification, by: 'ALERTS', body: alertBody });
+const notificationBody = alertBody.extend({
+  /** The same one twice is one notification. */
+  notification_id: id.optional(),
+  last_seen: time.optional(),
+});
+export type Notification = z.infer<typeof notificationBody>;
+
+export const notification = defineMessage({
+  name: 'notification',
+  subject: subjects.notification,
+  by: 'ALERTS',
+  body: notificationBody,
+});

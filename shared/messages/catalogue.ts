@@ -8,6 +8,7 @@ import * as circuit from './circuit.ts';
 import * as command from './command.ts';
 import * as consensus from './consensus.ts';
 import * as control from './control.ts';
+import * as controlSupervision from './control-supervision.ts';
 import * as deadLetter from './dead-letter.ts';
 import * as discovery from './discovery.ts';
 import * as election from './election.ts';
@@ -50,6 +51,7 @@ const families = [
   phase2,
   routing,
   control,
+  controlSupervision,
 ];
 
 const isMessage = (exported: unknown): exported is AnyMessage =>

@@ -34,3 +34,12 @@ export const healthReport = z.looseObject({
   last_error: z.string().nullable().optional(),
 });
 export type HealthReport = z.infer<typeof healthReport>;
+
+/** The answer to a check that the health monitor sent. */
+export const healthAnswer = defineMessage({
+  name: 'healthAnswer',
+  subject: subjects.healthAnswer,
+  by: 'core',
+  body: z.looseObject({ agent_id: id, status: z.string().optional() }),
+  raw: orEmpty,
+});

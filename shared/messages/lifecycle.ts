@@ -69,6 +69,14 @@ export const agentError = defineMessage({
   raw: orEmpty,
 });
 
+/** What the agent would want to know after a restart: it is handed to whoever restarts it. The last one counts. */
+export const agentSnapshot = defineMessage({
+  name: 'agentSnapshot',
+  subject: subjects.agentSnapshot,
+  by: 'AGENT_LIFECYCLE',
+  body: z.looseObject({ agent_id: id, snapshot: z.unknown() }),
+});
+
 const heartbeatBody = z.looseObject({
   agent_id: id,
   status: z.enum(['ready', 'busy', 'paused', 'error']).optional(),
@@ -87,3 +95,26 @@ export const agentHeartbeat = defineMessage({
   body: heartbeatBody,
   raw: orEmpty,
 });
+
+const sessionHeartbeatBody = z.looseObject({
+  agent: id,
+  owner: id,
+  session: id,
+  instance_id: z.string().optional(),
+  ts: time.optional(),
+  interval_s: z.number().positive().optional(),
+});
+export type SessionHeartbeat = z.infer<typeof sessionHeartbeatBody>;
+
+/** Synadia Agent Protocol 0.3. */
+export const sessionHeartbeat = defineMessage({
+  name: 'sessionHeartbeat',
+  subject: subjects.sessionHeartbeat,
+  by: 'core',
+  body: sessionHeartbeatBody,
+  raw: orEmpty,
+});
+
+/** The id under which a session of that protocol is an agent here. */
+export const sessionAgentId = ({ agent, owner, session }: Pick<SessionHeartbeat, 'agent' | 'owner' | 'session'>): string =>
+  `${agent}-${owner}-${session}`;

@@ -3,7 +3,7 @@
  * `catalogue.ts` collects them, `read.ts` reads what came over the wire.
  */
 import type * as z from 'zod';
-import type { Headers } from '#shared/contract.ts';
+import type { Headers, Rhythm } from '#shared/contract.ts';
 import { buildSubject, type SubjectParams, type SubjectPattern } from '#shared/subjects.ts';
 import { opaque, type RawBody } from './opaque.ts';
 
@@ -48,6 +48,7 @@ type ReceivedAs<Name extends string, Pattern extends SubjectPattern, Body> = {
   /** Epoch ms at which the server stored it, or the bridge received it. */
   sentAt: number;
   folded?: { count: number; first: string; last: string };
+  rhythm?: Rhythm;
 };
 
 /** What `decide` sees of a message that was read. Of `any` it is `any`, so that specs of several messages fit one list. */

@@ -71,6 +71,7 @@ export const readMessage = <M extends AnyMessage>(messages: readonly M[], record
   };
   if (record.reply !== undefined) event.reply = record.reply;
   if (record.folded) event.folded = record.folded;
+  if (record.rhythm) event.rhythm = record.rhythm;
   return { ok: true, event: event as Received<M> };
 };
 

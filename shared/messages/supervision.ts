@@ -65,11 +65,13 @@ export const failure = defineMessage({
   body: failureBody,
 });
 
+/** Asks for a recovery. */
 const recoveryBody = z.looseObject({
   type: z.literal('recovery').default('recovery'),
   agent_id: id,
   recovery_action: z.string().min(1),
   initiator: z.string().optional(),
+  /** From the failure handler: `event_id`, `failure_type`, `severity`. */
   recovery_plan: z.unknown().optional(),
 });
 export type Recovery = z.infer<typeof recoveryBody>;
@@ -100,11 +102,33 @@ export const escalation = defineMessage({
   body: escalationBody,
 });
 
+export const PATTERN_TYPES = [
+  'failure_spike',
+  'cascading_failure',
+  'performance_degradation',
+  'resource_exhaustion',
+  'network_partition',
+] as const;
+export type PatternType = (typeof PATTERN_TYPES)[number];
+
 const patternBody = z.looseObject({
   type: z.literal('pattern').default('pattern'),
-  pattern_type: z.enum(['failure_spike', 'cascading_failure', 'performance_degradation', 'resource_exhaustion', 'network_partition']),
+  /** An episode: it is told when it is detected, when it changes, and when it is over. */
+  episode_id: id.optional(),
+  phase: z.enum(['detected', 'updated', 'closed']).optional(),
+  pattern_type: z.enum(PATTERN_TYPES),
   affected_agents: z.array(id),
   confidence: z.number().min(0).max(1),
+  /** Of a cascade: where it probably began. */
+  probable_origin: id.optional(),
+  /** Of an exhaustion: when the limit is reached. */
+  exhausted_at: time.optional(),
+  started_at: time.optional(),
+  detected_at: time.optional(),
+  /** One sentence. */
+  summary: z.string().optional(),
+  /** The figures that it was decided by. */
+  evidence: z.record(z.string(), z.unknown()).optional(),
   recommended_action: z.unknown().optional(),
 });
 export type Pattern = z.infer<typeof patternBody>;

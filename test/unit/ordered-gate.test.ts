@@ -17,6 +17,7 @@ const setup = (left: number[], delivered: number, room = 1000) => {
   const sentences: string[] = [];
   let newest = delivered;
   let away = false;
+  let leader = 'n0';
   const sink = {
     deliver: ({ record }: Delivery) => void passed.push(record.sequence),
     room: () => room,
@@ -24,9 +25,15 @@ const setup = (left: number[], delivered: number, room = 1000) => {
   };
   const read = async () => {
     if (away) throw new Error('no answer');
-    return { outstanding: out.size, delivered: newest };
+    return { outstanding: out.size, delivered: newest, leader };
   };
-  const gate = orderedGate({ clock: time.clock(), ackWait: ACK_WAIT, read, log: (sentence) => void sentences.push(sentence) }, sink);
+  const log = (sentence: string) => void sentences.push(sentence);
+  const moved = () => log('moved');
+  const gate = orderedGate({ clock: time.clock(), ackWait: ACK_WAIT, read, moved, log }, sink);
+  const hold = () => {
+    gate.shut();
+    gate.expect();
+  };
   const arrive = (...sequences: number[]) => {
     for (const sequence of sequences) {
       out.add(sequence);
@@ -40,23 +47,26 @@ const setup = (left: number[], delivered: number, room = 1000) => {
   const setAway = (value: boolean) => {
     away = value;
   };
-  return { time, gate, arrive, passed, said, sentences, settleByOther, setAway };
+  const elect = (name: string) => {
+    leader = name;
+  };
+  return { time, gate, hold, arrive, passed, said, sentences, settleByOther, setAway, elect };
 };
 
 describe('an ordered gate', () => {
   it('is open before it is shut, and when nothing was left', async () => {
-    const { time, gate, arrive, passed, settleByOther } = setup([], 5);
+    const { time, gate, hold, arrive, passed, settleByOther } = setup([], 5);
     arrive(6);
     settleByOther(6);
-    gate.shut();
+    hold();
     await time.advance(0);
     arrive(8, 7);
     expect(passed).toEqual([6, 8, 7]);
   });
 
   it('holds new ones back until the last that was left has come, and passes all on by sequence', async () => {
-    const { time, gate, arrive, passed } = setup([3, 5], 6);
-    gate.shut();
+    const { time, gate, hold, arrive, passed } = setup([3, 5], 6);
+    hold();
     await time.advance(0);
     arrive(7, 5, 8);
     expect(passed).toEqual([]);
@@ -65,8 +75,8 @@ describe('an ordered gate', () => {
   });
 
   it('counts what comes twice once', async () => {
-    const { time, gate, arrive, passed } = setup([3, 5], 6);
-    gate.shut();
+    const { time, gate, hold, arrive, passed } = setup([3, 5], 6);
+    hold();
     await time.advance(0);
     arrive(5, 5, 5);
     expect(passed).toEqual([]);
@@ -75,8 +85,8 @@ describe('an ordered gate', () => {
   });
 
   it('does not wait for what the owner before settled after all', async () => {
-    const { time, gate, arrive, passed, settleByOther } = setup([3, 5], 6);
-    gate.shut();
+    const { time, gate, hold, arrive, passed, settleByOther } = setup([3, 5], 6);
+    hold();
     await time.advance(0);
     arrive(5, 7);
     settleByOther(3);
@@ -85,8 +95,8 @@ describe('an ordered gate', () => {
   });
 
   it('gives up after an ack wait, and says so', async () => {
-    const { time, gate, arrive, passed, sentences } = setup([3, 5], 6);
-    gate.shut();
+    const { time, gate, hold, arrive, passed, sentences } = setup([3, 5], 6);
+    hold();
     await time.advance(0);
     arrive(5);
     await time.advance(ACK_WAIT);
@@ -96,9 +106,50 @@ describe('an ordered gate', () => {
     expect(sentences).toEqual(['messages of an earlier owner that have not come back: 1; later ones do not wait for them any longer']);
   });
 
-  it('keeps what it holds: the server hears of it more often than it would deliver again', async () => {
-    const { time, gate, arrive, said } = setup([3, 5], 6);
+  it('gives up no sooner where the server did not answer meanwhile: from such a one nothing comes back', async () => {
+    const { time, hold, arrive, passed, setAway } = setup([3, 5], 6);
+    hold();
+    await time.advance(0);
+    arrive(7, 5);
+    await time.advance(ACK_WAIT);
+    setAway(true);
+    await time.advance(ACK_WAIT);
+    setAway(false);
+    await time.advance(ACK_WAIT);
+    expect(passed).toEqual([]);
+    arrive(3);
+    expect(passed).toEqual([3, 5, 7]);
+  });
+
+  it('gives up no sooner where nothing was pulled: while the consumer is set up nothing comes', async () => {
+    const { time, gate, arrive, passed } = setup([3], 6);
     gate.shut();
+    arrive(7);
+    await time.advance(2 * ACK_WAIT);
+    expect([passed, gate.room()]).toEqual([[], 0]);
+    gate.expect();
+    await time.advance(ACK_WAIT);
+    arrive(3);
+    expect(passed).toEqual([3, 7]);
+  });
+
+  it('tells when the consumer has another leader, and passes nothing on until it is pulled from anew', async () => {
+    const { time, hold, arrive, passed, sentences, elect } = setup([3], 6);
+    hold();
+    await time.advance(0);
+    arrive(7);
+    elect('n1');
+    await time.advance(2 * ACK_WAIT);
+    expect([passed, sentences]).toEqual([[], ['moved']]);
+    hold();
+    await time.advance(0);
+    arrive(7, 3);
+    expect(passed).toEqual([3, 7]);
+  });
+
+  it('keeps what it holds: the server hears of it more often than it would deliver again', async () => {
+    const { time, gate, hold, arrive, said } = setup([3, 5], 6);
+    hold();
     await time.advance(0);
     arrive(5);
     await time.advance(ACK_WAIT);
@@ -111,10 +162,10 @@ describe('an ordered gate', () => {
   });
 
   it('asks for nothing before it knows what is out, for one message where new ones come, for more where old ones do', async () => {
-    const { time, gate, arrive } = setup([1, 2, 3, 4, 5, 6, 7, 8], 9);
+    const { time, gate, hold, arrive } = setup([1, 2, 3, 4, 5, 6, 7, 8], 9);
     const rooms: number[] = [];
     const look = () => rooms.push(gate.room());
-    gate.shut();
+    hold();
     look();
     await time.advance(0);
     look();
@@ -132,8 +183,8 @@ describe('an ordered gate', () => {
   });
 
   it('says when there is room again', async () => {
-    const { time, gate } = setup([1], 1);
-    gate.shut();
+    const { time, gate, hold } = setup([1], 1);
+    hold();
     let roomed = false;
     void gate.roomed().then(() => {
       roomed = true;
@@ -143,9 +194,9 @@ describe('an ordered gate', () => {
   });
 
   it('waits for a server that does not answer', async () => {
-    const { time, gate, arrive, passed, setAway } = setup([3], 3);
+    const { time, gate, hold, arrive, passed, setAway } = setup([3], 3);
     setAway(true);
-    gate.shut();
+    hold();
     await time.advance(2 * ACK_WAIT);
     arrive(4);
     expect([passed, gate.room()]).toEqual([[], 0]);
@@ -156,8 +207,8 @@ describe('an ordered gate', () => {
   });
 
   it('gives back what it holds when it is stopped, and what comes later', async () => {
-    const { time, gate, arrive, passed, said } = setup([3, 5], 6);
-    gate.shut();
+    const { time, gate, hold, arrive, passed, said } = setup([3, 5], 6);
+    hold();
     await time.advance(0);
     arrive(7, 5);
     gate.stop();
@@ -166,11 +217,11 @@ describe('an ordered gate', () => {
   });
 
   it('forgets what it held when it is shut again: after a reconnect all of it comes again', async () => {
-    const { time, gate, arrive, passed } = setup([3, 5], 6);
-    gate.shut();
+    const { time, gate, hold, arrive, passed } = setup([3, 5], 6);
+    hold();
     await time.advance(0);
     arrive(5);
-    gate.shut();
+    hold();
     await time.advance(0);
     arrive(3);
     expect(passed).toEqual([]);
@@ -184,11 +235,11 @@ describe('an ordered gate', () => {
     const later = fc.array(fc.integer({ min: 0, max: ACK_WAIT }), { maxLength: 10 });
     await fc.assert(
       fc.asyncProperty(steps, later, async (left, news) => {
-        const { time, gate, arrive, passed, settleByOther } = setup(
+        const { time, gate, hold, arrive, passed, settleByOther } = setup(
           left.map(({ sequence }) => sequence),
           20,
         );
-        gate.shut();
+        hold();
         for (const { sequence, at, settled } of left) time.at(at, () => (settled ? void settleByOther(sequence) : arrive(sequence)));
         for (const [n, at] of news.toSorted((a, b) => a - b).entries()) time.at(at, () => arrive(21 + n));
         await time.advance(2 * ACK_WAIT);

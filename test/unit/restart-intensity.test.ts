@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { addRestart } from '#shared/restart-intensity.ts';
+import { addRestart } from '#shared/supervision/restart-intensity.ts';
 
 const limit = { intensity: 3, period: 60_000 };
 
