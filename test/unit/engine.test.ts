@@ -210,6 +210,24 @@ describe('time', () => {
     expect(timers).toEqual([{ key: 'counter.a', at: null, version: 2 }]);
   });
 
+  it('a check before the alarm is told to the timer alone, without a write, until the entity is touched again', async () => {
+    const world = engineWorld();
+    await world.run([world.work(1, () => ({ outcome: 'done', state: { sum: 1 }, wakeAt: START + 5000 }))]);
+    const checked = await world.run([world.work(2, () => ({ outcome: 'done', checkAt: START + 1000 })), world.work(3, nothing)]);
+    const touched = await world.run([world.work(4, nothing)]);
+    const at = [checked, touched].map(({ timers }) => timers.map((timer) => Date.parse(timer.at as string) - START));
+    expect([at, world.writes()]).toEqual([[[1000], [5000]], 1]);
+  });
+
+  it('a check is never later than the alarm, and a new alarm in the same batch does without it', async () => {
+    const world = engineWorld();
+    const wake = (ms: number) => () => ({ outcome: 'done' as const, state: { sum: ms }, wakeAt: START + ms, checkAt: START + 4000 });
+    const { timers: bounded } = await world.run([world.work(1, wake(3000))]);
+    const renewed = [world.work(2, wake(6000)), world.work(3, () => ({ outcome: 'done', wakeAt: START + 7000 }))];
+    const { timers } = await world.run(renewed);
+    expect([...bounded, ...timers].map(({ at }) => Date.parse(at as string) - START)).toEqual([3000, 7000]);
+  });
+
   it('an alarm’s record is never decided before its due time, however slow the clock', async () => {
     const world = engineWorld();
     await world.run([world.alarm(1, START + 9000)]);
