@@ -16,4 +16,5 @@ export const ownerOf: Readonly<Record<string, string>> = {
   'letter-group': 'dlq-processor',
   'letter-operation': 'dlq-processor',
   sweep: 'reconciler',
+  colleague: 'orchestrator-monitor',
 };

@@ -38,6 +38,7 @@ const agentsSay = rule(['report'], { agent: { says: 'own' } });
 const agentsShare = rule(['report'], { agent: { says: 'own', hears: 'own' } });
 const agentsHear = rule(['tell'], { agent: { hears: 'own' } });
 const amongAgents = rule([], { agent: { says: 'any', hears: 'any' } });
+const agentsDiscuss = rule(['report'], { agent: { says: 'any', hears: 'any' } });
 const circuitState = rule(['tell'], { agent: { says: 'any', hears: 'circuit.<service>.*' } });
 const workflow = rule(['report'], { agent: { says: 'any' }, coordinator: { says: 'any', hears: 'coord.>' } });
 const supervisorsAsk = rule(['report'], { supervisor: { says: 'any' } });
@@ -116,8 +117,8 @@ export const rules: Record<keyof typeof subjects, Rule> = {
   healthCheck: rule(['ask'], { agent: { hears: 'own' }, supervisor: { says: 'any' } }),
   healthCheckAll: rule(['ask'], { agent: { hears: 'any' }, supervisor: { says: 'any' } }),
   healthAnswer: rule(['report'], { agent: { says: 'own' } }),
-  orchestratorBroadcast: amongAgents,
-  orchestratorAgent: rule([], { agent: { says: 'any', hears: 'own' } }),
+  orchestratorBroadcast: agentsDiscuss,
+  orchestratorAgent: rule(['report'], { agent: { says: 'any', hears: 'own' } }),
   orchestratorTeam: amongAgents,
   orchestratorQueue: amongAgents,
   agentCommand: agentsHear,

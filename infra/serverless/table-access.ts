@@ -19,6 +19,7 @@ const READS: Readonly<Record<string, Omit<TableAccess, 'owns'>>> = {
   'dlq-processor': { reads: [], indexes: ['lookup'] },
   escalation: { reads: ['agent'], indexes: ['lookup'] },
   'failure-handler': { reads: ['agent'], indexes: [] },
+  'orchestrator-monitor': { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
   reconciler: { reads: ['circuit'], indexes: ['lookup', 'sweep'] },
   'task-assignment': { reads: ['agent', 'circuit'], indexes: ['lookup'] },
 };
