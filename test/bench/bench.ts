@@ -12,6 +12,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   stack: async () => (await import('./stack.ts')).stack,
   tasks: async () => (await import('./tasks.ts')).tasks,
   escalation: async () => (await import('./escalation.ts')).escalation,
+  supervision: async () => (await import('./supervision.ts')).supervision,
   bridge: async () => (await import('./bridge.ts')).bridge,
 };
 

@@ -4,13 +4,12 @@ import type { Result } from './bench.ts';
 import { setupBed } from './bridge-bed.ts';
 import { startChild, type Usage } from './bridge-child.ts';
 import { SUBJECT } from './bridge-contender.ts';
+import { quantile } from './quantile.ts';
 
 const WARM_UP = 200;
 const MESSAGES = 1000;
 const GAP_MS = 5;
 const REST_MS = 10_000;
-
-const quantile = (sorted: number[], q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
 
 export const idle = async (): Promise<Result[]> => {
   const bed = await setupBed({ messages: 0 });
@@ -22,13 +21,13 @@ export const idle = async (): Promise<Result[]> => {
       await sleep(GAP_MS);
     }
     while ((await ages()).length < WARM_UP + MESSAGES) await sleep(GAP_MS);
-    const sorted = (await ages()).slice(WARM_UP).sort((a, b) => a - b);
+    const waited = (await ages()).slice(WARM_UP);
     const before = await child.ask<Usage>('usage');
     await sleep(REST_MS);
     const used = ((await child.ask<Usage>('usage')).cpu - before.cpu) / 1000;
     return [
-      { figure: 'p50_ms', value: quantile(sorted, 0.5), unit: 'ms' },
-      { figure: 'p99_ms', value: quantile(sorted, 0.99), unit: 'ms' },
+      { figure: 'p50_ms', value: quantile(waited, 0.5), unit: 'ms' },
+      { figure: 'p99_ms', value: quantile(waited, 0.99), unit: 'ms' },
       { figure: 'cpu', value: (used / REST_MS) * 100, unit: '% of a core' },
     ];
   } finally {

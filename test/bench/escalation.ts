@@ -1,11 +1,10 @@
 /** From the publish of a critical failure to its escalation at a subscriber, one at a time on an idle stack. */
 import { setupStack } from '#test/support/stack.ts';
 import type { Bench } from './bench.ts';
+import { quantile } from './quantile.ts';
 
 const WARM_UP = 100;
 const FAILURES = 1000;
-
-const quantile = (sorted: number[], q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
 
 export const escalation: Bench = {
   cases: ['idle'],
@@ -29,7 +28,6 @@ export const escalation: Bench = {
         const latency = (await arrival) - started;
         if (n >= WARM_UP) latencies.push(latency);
       }
-      latencies.sort((a, b) => a - b);
       return [
         { figure: 'p50_ms', value: quantile(latencies, 0.5), unit: 'ms' },
         { figure: 'p99_ms', value: quantile(latencies, 0.99), unit: 'ms' },

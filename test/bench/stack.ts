@@ -50,7 +50,7 @@ const manifestOf = (name: string): Manifest => ({
           source: { kind: 'jetstream', stream: STREAM, subjects: ['supervision.health.*'] },
           batchSize: 2500,
           batchWindow: 0,
-          groupBy: { token: 3 },
+          groupBy: { tokens: [3] },
           retry: { attempts: 5, backoff: [1000], maxAge: 3_600_000 },
         },
       ],
