@@ -4,7 +4,7 @@ import type { Kind } from '#shared/entity/kind.ts';
 import { iso } from '#shared/iso.ts';
 
 export const LEVELS = [1, 2, 3, 4] as const;
-/** 1: the agent's supervisor, 2: its domain, 3: root, 4: people. */
+/** 1: the agent's supervisor, and those above it, 2: the domain's, 3: root, 4: people. */
 export type Level = (typeof LEVELS)[number];
 export const PEOPLE = 4;
 
@@ -15,6 +15,8 @@ const caseSchema = z.object({
   caseId: z.string(),
   status: z.enum(['open', 'acknowledged', 'resolved']),
   level: z.literal(LEVELS),
+  /** Whom it has been handed to at its level, in order: it is with the last. */
+  asked: z.array(z.string()),
   openedAt: z.number(),
   /** Failures that were escalated since: how many, and the last ones, oldest first. */
   count: z.int().min(1),
@@ -32,10 +34,18 @@ const KEEP_RESOLVED_MS = 30 * 24 * 3_600_000;
 /** By which the cases are found that are not resolved. */
 export const UNRESOLVED = 'escalation.unresolved';
 
+/** Version 1 does not say whom it is with: where it cannot be told, its level is asked once more. */
+const askedBefore = ({ level, supervisor }: Pick<Case, 'level' | 'supervisor'>): string[] => {
+  if (level === PEOPLE) return ['people'];
+  if (level === 3) return ['root'];
+  return level === 1 && supervisor !== undefined ? [supervisor] : [];
+};
+
 export const caseKind: Kind<Case> = {
   kind: 'escalation',
   schema: caseSchema,
-  version: 1,
+  version: 2,
+  upcast: { 1: (old) => ({ ...(old as Case), asked: askedBefore(old as Case) }) },
   expiresAt: ({ resolved }) => resolved && resolved.at + KEEP_RESOLVED_MS,
   lookup: ({ status }) => (status === 'resolved' ? undefined : UNRESOLVED),
 };
@@ -48,6 +58,7 @@ export const toWire = (agentId: string, one: Case) => ({
   case_id: one.caseId,
   status: one.status,
   escalation_level: one.level,
+  ...(one.asked.length > 0 && { supervisor_id: one.asked.at(-1) }),
   opened_at: iso(one.openedAt),
   count: one.count,
   failures: one.failures,

@@ -1,7 +1,7 @@
 /**
- * Keeps one open case an agent and hands it up the ladder until somebody takes it: the agent's supervisor, its domain, root,
- * people. At each level there is a deadline; what nobody acknowledges or resolves until then goes up one level. Further
- * failures of the agent join its case. An agent that becomes ready after its last failure resolves it.
+ * Keeps one open case an agent and hands it up the ladder until somebody takes it: the agent's supervisor, those above it, the
+ * domain's, root, people. Each has a deadline; what nobody acknowledges or resolves until then goes to the next, as the tree is
+ * by then. Further failures of the agent join its case. An agent that becomes ready after its last failure resolves it.
  */
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import { idOf } from '#shared/entity/key.ts';
@@ -9,8 +9,10 @@ import { controlEscalationAck, controlEscalationResolve } from '#shared/messages
 import { agentReady } from '#shared/messages/lifecycle.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { escalation } from '#shared/messages/supervision.ts';
-import { type Agent, agentKind } from '#shared/registry/agent.ts';
-import { type Case, caseKind, type Level, PEOPLE, toWire } from './case.ts';
+import { agentKind } from '#shared/registry/agent.ts';
+import { readPlaces } from '#shared/supervision/tree.ts';
+import { type Case, caseKind, toWire } from './case.ts';
+import { goneTo, isAsked, ladderOf, rungFor, type View } from './ladder.ts';
 import { handedTo, passedUp, raised } from './outputs.ts';
 import type { Settings } from './settings.ts';
 
@@ -20,8 +22,7 @@ type Operated = Received<typeof controlEscalationAck> | Received<typeof controlE
 type Ready = Received<typeof agentReady>;
 type Event = Escalated | Operated | Ready | Alarm;
 
-/** The registry's agents by id. */
-type CaseContext = Context<Settings, ReadonlyMap<string, Agent>>;
+type CaseContext = Context<Settings, View>;
 
 export const decide = (before: Case | undefined, event: Event, context: CaseContext): Decision<Case> => {
   const open = before?.status === 'resolved' ? undefined : before;
@@ -48,39 +49,43 @@ const deadlineOf = (one: Case, { settings, now }: CaseContext): number | null =>
 };
 
 const escalate = (before: Case | undefined, open: Case | undefined, { body, sentAt }: Escalated, context: CaseContext): Decision<Case> => {
-  const { original_failure: failure } = body;
+  const { original_failure: failure, supervisor_id: named, escalation_level } = body;
+  const supervisor = (escalation_level === 1 ? named : undefined) ?? open?.supervisor;
+  const ladder = ladderOf(context.id, supervisor, context.view);
+  const rung = rungFor(ladder, escalation_level, named);
   // Also what comes again after its case was resolved.
-  if (failure !== undefined && before?.failures.includes(failure) && body.escalation_level <= before.level) return done();
-  const level = body.escalation_level as Level;
-  const joined: Case = {
-    ...(open ?? { caseId: context.newId('case'), status: 'open', level, openedAt: context.now }),
+  if (failure !== undefined && before?.failures.includes(failure) && isAsked(before, rung)) return done();
+  const joined: Omit<Case, 'level' | 'asked'> = {
+    ...(open ?? { caseId: context.newId('case'), status: 'open', openedAt: context.now }),
     count: (open?.count ?? 0) + 1,
     failures: [...(open?.failures ?? []), ...(failure === undefined ? [] : [failure])].slice(-REMEMBERED_FAILURES),
     last: { reason: body.escalation_reason ?? 'no reason was given', at: Math.max(sentAt, open?.last.at ?? 0) },
-    ...(body.supervisor_id !== undefined && level === 1 && { supervisor: body.supervisor_id }),
+    ...(supervisor !== undefined && { supervisor }),
   };
-  if (open && (open.status === 'acknowledged' || level <= open.level)) return done({ state: joined });
-  return hand({ ...joined, level }, [], context);
+  if (open && (open.status === 'acknowledged' || isAsked(open, rung))) return done({ state: { ...open, ...joined } });
+  return hand({ ...joined, ...goneTo(ladder, rung, open) }, [], context);
 };
 
-/** Gives a case to the level that it has by now. */
+/** Gives a case to whom it is with by now. */
 const hand = (one: Case, publish: Output[], context: CaseContext): Decision<Case> => {
   const deadline = deadlineOf(one, context);
-  const agent = context.view.get(context.id);
-  return done({ state: one, wakeAt: deadline, publish: [...publish, ...handedTo(one, agent, deadline, context)] });
+  return done({ state: one, wakeAt: deadline, publish: [...publish, ...handedTo(one, deadline, context)] });
 };
 
 /** Its deadline has passed. */
 const climb = (open: Case, context: CaseContext): Decision<Case> => {
   const { now, wakeAt, settings, view, id } = context;
-  if (wakeAt === null || now < wakeAt || open.status === 'acknowledged' || open.level === PEOPLE) return done();
-  const agent = view.get(id);
+  if (wakeAt === null || now < wakeAt || open.status === 'acknowledged') return done();
+  const agent = view.agents.get(id);
   // It became ready before the escalation was heard of.
   if (agent?.lifecycle === 'active' && agent.responsive && agent.since > open.last.at)
     return resolve(open, { by: id, reason: 'the agent is ready again', at: now }, context);
-  const passed: Case = { ...open, level: (open.level + 1) as Level };
+  const ladder = ladderOf(id, open.supervisor, view);
+  const next = ladder.find((rung) => !isAsked(open, rung));
+  if (!next) return done({ wakeAt: null });
+  const passed: Case = { ...open, ...goneTo(ladder, next, open) };
   const reason = `nobody answered at level ${open.level} within ${settings.deadlines[open.level]} ms: ${open.last.reason}`;
-  return hand(passed, [passedUp(passed, agent, reason, context)], context);
+  return hand(passed, [passedUp(passed, reason, context)], context);
 };
 
 type Word = NonNullable<Case['resolved']>;
@@ -115,7 +120,11 @@ export const cases = defineEntity({
   accepts: [escalation, agentReady, controlEscalationAck, controlEscalationResolve],
   id: (event) => (event.message === 'escalation' ? caseIdOf(event) : event.body.agent_id),
   decide,
-  read: (events, reader) => reader.load(agentKind, events.flatMap(agentToRead)),
+  read: async (events, reader): Promise<View> => {
+    const ids = events.flatMap(agentToRead);
+    const [agents, where] = await Promise.all([reader.load(agentKind, ids), readPlaces(reader, ids)]);
+    return { agents, where };
+  },
 });
 
 /** Only who is escalated or handed up is looked up. */

@@ -5,35 +5,18 @@ import type { Severity } from '#shared/messages/fields.ts';
 import { output } from '#shared/messages/message.ts';
 import { escalation } from '#shared/messages/supervision.ts';
 import { supervisorEvent } from '#shared/messages/supervisor.ts';
-import type { Agent } from '#shared/registry/agent.ts';
-import { type Case, type Level, PEOPLE } from './case.ts';
+import { type Case, PEOPLE } from './case.ts';
 
 const SOURCE = 'escalation';
 
 type Ids = Pick<Context, 'id' | 'now' | 'newId'>;
 
-/**
- * Who is responsible at a level: the agent's supervisor, `domain-<domain>`, `root`, `people`. Where one of the first two is not
- * known, the next one up is.
- */
-export const responsible = (level: Level, one: Pick<Case, 'supervisor'>, agent: Agent | undefined): string => {
-  switch (level) {
-    case 1:
-      return agent?.profile.supervisor ?? one.supervisor ?? responsible(2, one, agent);
-    case 2:
-      return agent?.profile.domain === undefined ? responsible(3, one, agent) : `domain-${agent.profile.domain}`;
-    case 3:
-      return 'root';
-    case 4:
-      return 'people';
-    default:
-      throw level satisfies never;
-  }
-};
+/** Whom it is with. */
+const holderOf = ({ asked }: Case): string => asked.at(-1) ?? 'people';
 
-/** To whoever is responsible at the case's level; at the last one to people, too. `deadline`: epoch ms, null: none. */
-export const handedTo = (one: Case, agent: Agent | undefined, deadline: number | null, ids: Ids): Output[] => {
-  const supervisor_id = responsible(one.level, one, agent);
+/** To whom the case is with; at the last level to people, too. `deadline`: epoch ms, null: none. */
+export const handedTo = (one: Case, deadline: number | null, ids: Ids): Output[] => {
+  const supervisor_id = holderOf(one);
   const event = output(
     supervisorEvent,
     { supervisor_id },
@@ -52,7 +35,7 @@ export const handedTo = (one: Case, agent: Agent | undefined, deadline: number |
   return [event, raised('critical', one, `agent ${ids.id} needs people: ${one.last.reason}`, ids)];
 };
 
-export const passedUp = (one: Case, agent: Agent | undefined, reason: string, { id }: Ids): Output =>
+export const passedUp = (one: Case, reason: string, { id }: Ids): Output =>
   output(
     escalation,
     { escalation_level: String(one.level) },
@@ -61,7 +44,7 @@ export const passedUp = (one: Case, agent: Agent | undefined, reason: string, { 
       agent_id: id,
       ...(one.failures.length > 0 && { original_failure: one.failures.at(-1) }),
       escalation_level: one.level,
-      supervisor_id: responsible(one.level, one, agent),
+      supervisor_id: holderOf(one),
       escalation_reason: reason,
     },
   );

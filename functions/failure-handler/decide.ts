@@ -1,7 +1,7 @@
 /**
  * Answers a failure by its severity. critical: an escalation to the agent's supervisor, an alert to people, and a recovery;
- * high: a recovery; medium and low: counted. A recovery that may not be (switched off for the agent or its domain, or more
- * than the restart intensity allows) becomes an escalation, so that no failure falls between the two.
+ * high: a recovery; medium and low: counted. A recovery that is switched off for the agent or its domain becomes an
+ * escalation, so that no failure falls between the two. How often an agent may be recovered is recovery-coordinator's to say.
  *
  * The last hundred event ids of an agent are remembered; an id seen among them is the same failure once more.
  */
@@ -14,7 +14,7 @@ import { severity } from '#shared/messages/fields.ts';
 import { output, type Received } from '#shared/messages/message.ts';
 import { escalation, type Failure, failure, failureType, recovery } from '#shared/messages/supervision.ts';
 import { type Agent, agentKind } from '#shared/registry/agent.ts';
-import { addRestart } from '#shared/supervision/restart-intensity.ts';
+import { type Places, readPlaces, responsibleFor } from '#shared/supervision/tree.ts';
 import type { Settings } from './settings.ts';
 
 const REMEMBERED_IDS = 100;
@@ -26,8 +26,6 @@ const failuresSchema = z.object({
   last: z.object({ event_id: z.string(), failure_type: failureType, severity, at: z.number() }),
   /** Oldest first. */
   eventIds: z.array(z.string()),
-  /** When recoveries were asked for, epoch ms, as far back as the restart intensity looks. */
-  recoveries: z.array(z.number()),
 });
 
 export type Failures = z.infer<typeof failuresSchema>;
@@ -35,12 +33,15 @@ export type Failures = z.infer<typeof failuresSchema>;
 export const failuresKind: Kind<Failures> = {
   kind: 'failures',
   schema: failuresSchema,
-  version: 1,
+  version: 2,
+  // Times of recoveries, which the schema leaves out.
+  upcast: { 1: (old) => old },
   expiresAt: (failures) => failures.last.at + KEEP_MS,
 };
 
-/** The registry's agents by id. */
-type FailureContext = Context<Settings, ReadonlyMap<string, Agent>>;
+/** The registry's agents by id, and where they stand in the tree. */
+type View = { agents: ReadonlyMap<string, Agent>; where: Places };
+type FailureContext = Context<Settings, View>;
 
 type Identified = Failure & { event_id: string };
 
@@ -53,17 +54,14 @@ export const decide = (
   const ids = idsOf(event);
   if (before?.eventIds.some((seen) => ids.includes(seen))) return done();
   const failed: Identified = { ...event.body, event_id: ids[0] };
-  const agent = context.view.get(context.id);
-  const answer = answerTo(failed, agent, before?.recoveries ?? [], context);
   const { event_id, failure_type } = failed;
   const counts = before?.counts ?? { low: 0, medium: 0, high: 0, critical: 0 };
   const state: Failures = {
     counts: { ...counts, [failed.severity]: counts[failed.severity] + 1 },
     last: { event_id, failure_type, severity: failed.severity, at: event.sentAt },
     eventIds: [...(before?.eventIds ?? []), event_id].slice(-REMEMBERED_IDS),
-    recoveries: answer.recoveries,
   };
-  return done({ state, publish: answer.publish });
+  return done({ state, publish: answerTo(failed, context) });
 };
 
 /** Its own id, and ids under which it may have come before. Without id and time, the same content within a minute is the same failure. */
@@ -74,55 +72,42 @@ const idsOf = ({ body, sentAt }: Received<typeof failure>): [string, ...string[]
   return [contentId({ ...body, minute }), contentId({ ...body, minute: minute - 1 })];
 };
 
-const answerTo = (failed: Identified, agent: Agent | undefined, recoveries: number[], context: FailureContext) => {
+const isAnswered = (severity: Failure['severity']): boolean => severity === 'high' || severity === 'critical';
+
+const answerTo = (failed: Identified, context: FailureContext): Output[] => {
+  const off = switchedOff(failed.agent_id, context);
   switch (failed.severity) {
     case 'low':
     case 'medium':
-      return { recoveries, publish: [] };
-    case 'high': {
-      const attempt = recover(failed, agent, recoveries, context);
-      if (!attempt.refused) return attempt;
-      return { recoveries: attempt.recoveries, publish: [escalated(failed, agent, `not recovered: ${attempt.refused}`)] };
-    }
+      return [];
+    case 'high':
+      return [off === undefined ? recovered(failed) : escalated(failed, `not recovered: ${off}`, context)];
     case 'critical': {
-      const attempt = recover(failed, agent, recoveries, context);
-      const reason = attempt.refused ? `critical failure, not recovered: ${attempt.refused}` : 'critical failure';
-      return {
-        recoveries: attempt.recoveries,
-        publish: [escalated(failed, agent, reason), alerted(failed, reason, context), ...attempt.publish],
-      };
+      const reason = off === undefined ? 'critical failure' : `critical failure, not recovered: ${off}`;
+      const told = [escalated(failed, reason, context), alerted(failed, reason, context)];
+      return off === undefined ? [...told, recovered(failed)] : told;
     }
     default:
       throw failed.severity satisfies never;
   }
 };
 
-/** `refused`: why there is no recovery. */
-const recover = (
-  failed: Identified,
-  agent: Agent | undefined,
-  before: number[],
-  { settings, now }: FailureContext,
-): { recoveries: number[]; publish: Output[]; refused?: string } => {
-  const off = switchedOff(failed.agent_id, agent, settings.recoveryOff);
-  if (off) return { recoveries: before, publish: [], refused: off };
-  const { allowed, restarts } = addRestart(before, now, settings.restarts);
-  const { intensity, period } = settings.restarts;
-  if (!allowed) return { recoveries: restarts, publish: [], refused: `${intensity} recoveries within ${period} ms did not help` };
-  const { agent_id, event_id, failure_type } = failed;
-  const recovery_plan = { event_id, failure_type, attempt: restarts.length, intensity, period_ms: period };
-  const body = { type: 'recovery' as const, agent_id, recovery_action: 'restart', initiator: SOURCE, recovery_plan };
-  return { recoveries: restarts, publish: [output(recovery, { agent_id }, body)] };
-};
-
-const switchedOff = (agentId: string, agent: Agent | undefined, off: readonly string[]): string | undefined => {
-  const domain = agent?.profile.domain;
-  if (off.includes(`agent:${agentId}`) || agent?.profile.metadata.recovery === 'off') return `recovery of agent ${agentId} is switched off`;
+/** Why there is no recovery. */
+const switchedOff = (agentId: string, { settings, view }: FailureContext): string | undefined => {
+  const profile = view.agents.get(agentId)?.profile;
+  const { recoveryOff: off } = settings;
+  if (off.includes(`agent:${agentId}`) || profile?.metadata.recovery === 'off') return `recovery of agent ${agentId} is switched off`;
+  const domain = profile?.domain;
   return domain !== undefined && off.includes(`domain:${domain}`) ? `recovery in domain ${domain} is switched off` : undefined;
 };
 
-const escalated = ({ agent_id, event_id }: Identified, agent: Agent | undefined, reason: string): Output => {
-  const supervisor = agent?.profile.supervisor;
+const recovered = ({ agent_id, event_id, failure_type, severity }: Identified): Output => {
+  const recovery_plan = { event_id, failure_type, severity };
+  return output(recovery, { agent_id }, { type: 'recovery', agent_id, recovery_action: 'restart', initiator: SOURCE, recovery_plan });
+};
+
+const escalated = ({ agent_id, event_id }: Identified, reason: string, { view }: FailureContext): Output => {
+  const [supervisor] = responsibleFor(view.where, agent_id, view.agents.get(agent_id)?.profile);
   return output(
     escalation,
     { escalation_level: '1' },
@@ -157,9 +142,9 @@ export const failures = defineEntity({
   accepts: [failure],
   id: (event) => event.body.agent_id,
   decide,
-  read: (events, reader) =>
-    reader.load(
-      agentKind,
-      events.flatMap((event) => (event.message === 'alarm' ? [] : event.body.agent_id)),
-    ),
+  read: async (events, reader): Promise<View> => {
+    const ids = events.flatMap((event) => (event.message !== 'alarm' && isAnswered(event.body.severity) ? event.body.agent_id : []));
+    const [agents, where] = await Promise.all([reader.load(agentKind, ids), readPlaces(reader, ids)]);
+    return { agents, where };
+  },
 });

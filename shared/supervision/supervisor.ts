@@ -4,6 +4,7 @@
  * a child of root, rest_for_one, any other one_for_one. Pure.
  */
 import * as z from 'zod';
+import { type EntityKey, keyOf } from '#shared/entity/key.ts';
 import type { Kind } from '#shared/entity/kind.ts';
 import { AUTO_SHUTDOWNS, RESTART_TYPES, STRATEGIES } from '#shared/messages/supervisor.ts';
 
@@ -26,19 +27,26 @@ const supervisorSchema = z.object({
   autoShutdown: z.enum(AUTO_SHUTDOWNS),
   /** In the order in which they are started. */
   children: z.array(childSchema),
-  /** When its process last said that it started, epoch ms; null: nobody has said so. */
+  /** When its process last said that it started, epoch ms; null: it never has, or has said since that it stopped. */
   startedAt: z.number().nullable(),
+  /** It is no longer defined since, epoch ms: all else is as if it had never been. */
+  removedAt: z.number().optional(),
 });
 
 export type Child = z.infer<typeof childSchema>;
 export type Supervisor = z.infer<typeof supervisorSchema>;
 
+const KEEP_REMOVED_MS = 7 * 24 * 3_600_000;
+
 export const supervisorKind: Kind<Supervisor> = {
   kind: 'supervisor',
   schema: supervisorSchema,
   version: 1,
-  lookup: () => 'supervisor',
+  expiresAt: ({ removedAt }) => removedAt && removedAt + KEEP_REMOVED_MS,
+  lookup: ({ removedAt }) => (removedAt === undefined ? 'supervisor' : undefined),
 };
+
+export const supervisorKey = (supervisorId: string): EntityKey => keyOf(supervisorKind.kind, supervisorId);
 
 export const ROOT = 'root';
 const DOMAIN = 'domain-';

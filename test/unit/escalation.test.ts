@@ -1,19 +1,30 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Case } from '#functions/escalation/case.ts';
+import { type Case, caseKind } from '#functions/escalation/case.ts';
 import { cases } from '#functions/escalation/decide.ts';
 import { list } from '#functions/escalation/queries.ts';
 import { settings } from '#functions/escalation/settings.ts';
+import { readState } from '#shared/entity/kind.ts';
 import { controlEscalationAck, controlEscalationList, controlEscalationResolve } from '#shared/messages/control.ts';
 import { agentReady } from '#shared/messages/lifecycle.ts';
 import { escalation } from '#shared/messages/supervision.ts';
 import type { Agent } from '#shared/registry/agent.ts';
+import type { Places } from '#shared/supervision/tree.ts';
 import { drive, received, START } from '#test/support/decide.ts';
 
 const registered = (profile: object, agent: object = {}) =>
   new Map([['a1', { profile: { agent_id: 'a1', capabilities: [], metadata: {}, ...profile }, ...agent } as unknown as Agent]]);
 
-const ladder = (agents = registered({ supervisor: 's1', domain: 'nlp' })) => drive(cases, settings.parse({}), agents);
+/** a1 is nobody's child. */
+const nowhere = (): Places => ({ tree: { parents: {} }, places: new Map() });
+/** a1 under s3 under s2 under domain-nlp under root. */
+const deep = (): Places => ({
+  tree: { parents: { s3: 's2', s2: 'domain-nlp', 'domain-nlp': 'root' } },
+  places: new Map([['a1', { supervisor: 's3' }]]),
+});
+
+const ladder = (agents = registered({ supervisor: 's1', domain: 'nlp' }), where = nowhere()) =>
+  drive(cases, settings.parse({}), { agents, where });
 
 type Said = { level?: 1 | 2 | 3 | 4; failure?: string; sentAt?: number; body?: object };
 
@@ -120,6 +131,125 @@ describe('a case', () => {
   });
 });
 
+describe('a case of a supervisor’s child', () => {
+  const handed = (story: ReturnType<typeof ladder>) =>
+    story.bodies('supervisor.').map((body) => [body.supervisor_id, body.escalation_level]);
+
+  test('climbs the tree: each supervisor above it in turn, the domain’s, root, people', () => {
+    const story = ladder(undefined, deep());
+    story.tell(escalated());
+    story.until(START + 3_600_000);
+    const climbed = [
+      ['s3', 1],
+      ['s2', 1],
+      ['domain-nlp', 2],
+      ['root', 3],
+      ['people', 4],
+    ];
+    expect(handed(story)).toEqual(climbed);
+    const passed = story.bodies('supervision.escalation').map((body) => [body.supervisor_id, body.escalation_level]);
+    expect(passed).toEqual(climbed.slice(1));
+  });
+
+  test('has a deadline with each of them', () => {
+    const story = ladder(undefined, deep());
+    story.tell(escalated());
+    story.until(START + 30_000);
+    expect([story.state('a1'), story.wakeAt('a1')]).toMatchObject([{ level: 1, asked: ['s3', 's2'] }, START + 60_000]);
+  });
+
+  test.each([
+    [
+      'that names a supervisor above begins there',
+      { body: { supervisor_id: 's2' } },
+      [
+        ['s2', 1],
+        ['domain-nlp', 2],
+      ],
+    ],
+    [
+      'at the level of the domain begins there',
+      { level: 2 as const },
+      [
+        ['domain-nlp', 2],
+        ['root', 3],
+      ],
+    ],
+    [
+      'that names a supervisor of another place begins at the agent’s own',
+      { body: { supervisor_id: 's9' } },
+      [
+        ['s3', 1],
+        ['s2', 1],
+      ],
+    ],
+  ])('%s', (_, said, expected) => {
+    const story = ladder(undefined, deep());
+    story.tell(escalated(said));
+    story.until(START + 30_000);
+    expect(handed(story)).toEqual(expected);
+  });
+
+  test('goes up at once when a supervisor above gives up on the same failure', () => {
+    const story = ladder(undefined, deep());
+    story.tell(escalated());
+    story.tell(escalated({ level: 2, body: { supervisor_id: 'domain-nlp' } }));
+    story.tell(escalated({ level: 1, body: { supervisor_id: 's2' } }));
+    expect(handed(story)).toEqual([
+      ['s3', 1],
+      ['domain-nlp', 2],
+    ]);
+  });
+
+  test('of a supervisor that is itself a child of root is with root next', () => {
+    const story = ladder(undefined, { tree: { parents: { s1: 'root' } }, places: new Map([['a1', { supervisor: 's1' }]]) });
+    story.tell(escalated());
+    story.until(START + 60_000);
+    expect(handed(story)).toEqual([
+      ['s1', 2],
+      ['root', 3],
+      ['people', 4],
+    ]);
+  });
+
+  test('climbs from the supervisor that it names too, if that one is in the tree', () => {
+    const story = ladder(registered({ supervisor: 's2', domain: 'other' }), { ...deep(), places: new Map() });
+    story.tell(escalated());
+    story.until(START + 30_000);
+    expect(handed(story)).toEqual([
+      ['s2', 1],
+      ['domain-nlp', 2],
+    ]);
+  });
+
+  test.each([
+    ['a supervisor comes in above it', { s3: 'new', new: 's2', s2: 'domain-nlp' }, ['s3', 'new', 's2', 'domain-nlp']],
+    ['the one that it is with goes', { s2: 'domain-nlp' }, ['s3', 's2', 'domain-nlp']],
+    ['it moves to another domain', { s3: 'domain-x' }, ['s3', 'domain-x', 'root']],
+    ['it moves right under root', { s3: 'root' }, ['s3', 's3', 'root']],
+  ])('asks nobody twice at a level, and everybody who is above it by then, when %s', (what, parents, expected) => {
+    const where = deep();
+    const story = ladder(undefined, where);
+    story.tell(escalated());
+    where.tree.parents = parents as Record<string, string>;
+    if (what.endsWith('goes')) (where.places as Map<string, object>).set('a1', { supervisor: 's2' });
+    story.until(START + (expected.length - 1) * 30_000);
+    expect(handed(story).map(([id]) => id)).toEqual(expected);
+  });
+});
+
+test.each([
+  [{ level: 1, supervisor: 's1' }, ['s1']],
+  [{ level: 1 }, []],
+  [{ level: 2, supervisor: 's1' }, []],
+  [{ level: 3 }, ['root']],
+  [{ level: 4 }, ['people']],
+])('a case that was stored before it said whom it is with, %j, is read', (was, asked) => {
+  const old = { caseId: 'c1', status: 'open', openedAt: START, count: 1, failures: [], last: { reason: 'x', at: START }, ...was };
+  const item = { key: 'escalation#a1', version: 1, schema: 1, state: old, applied: {}, outbox: {}, nonce: '' } as const;
+  expect(readState(caseKind, item)).toEqual({ ...old, asked });
+});
+
 describe('somebody', () => {
   test('who acknowledges stops the ladder, and all hear who and why', () => {
     const story = ladder();
@@ -217,8 +347,8 @@ test('an agent has at most one open case, which only goes up, and people are cal
     fc.record({ kind: fc.constantFrom('ack' as const, 'resolve' as const, 'ready' as const, 'wait' as const) }),
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const story = ladder();
+    fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, isChild) => {
+      const story = ladder(undefined, isChild ? deep() : nowhere());
       let now = START;
       for (const one of steps) {
         now += 10_000;
@@ -233,6 +363,28 @@ test('an agent has at most one open case, which only goes up, and people are cal
       }
       const called = story.bodies('supervisor.people').map(({ case_id }) => case_id);
       expect(new Set(called).size).toBe(called.length);
+    }),
+  );
+});
+
+test('however the tree changes meanwhile, a case that nobody answers asks nobody twice at a level, never goes down and ends with people', () => {
+  const id = fc.constantFrom('s1', 's2', 's3', 'domain-nlp', 'root');
+  const trees = fc.array(fc.record({ parents: fc.dictionary(id, id, { maxKeys: 5 }), supervisor: fc.option(id) }), { maxLength: 12 });
+  fc.assert(
+    fc.property(trees, (changes) => {
+      const where = deep();
+      const story = ladder(undefined, where);
+      story.tell(escalated());
+      for (const { parents, supervisor } of changes) {
+        where.tree.parents = parents;
+        (where.places as Map<string, object>).set('a1', { supervisor });
+        story.until(story.now() + 30_000);
+      }
+      story.until(story.now() + 3_600_000);
+      const asked = story.bodies('supervisor.').map((body) => [body.escalation_level as number, body.supervisor_id] as const);
+      expect(new Set(asked.map(String)).size).toBe(asked.length);
+      expect(asked.map(([level]) => level)).toEqual(asked.map(([level]) => level).toSorted());
+      expect(asked.at(-1)).toEqual([4, 'people']);
     }),
   );
 });

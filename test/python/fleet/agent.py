@@ -37,6 +37,7 @@ class Agent:
         self.active_tasks = 0
         self.max_concurrent_tasks = int(profile.pop("max_concurrent_tasks", 4))
         self.last_error: Optional[str] = None
+        self.stopped = asyncio.Event()
         self.on_pause: list[Hook] = []
         self.on_resume: list[Hook] = []
         self._profile = profile
@@ -68,9 +69,14 @@ class Agent:
         self.last_error = why
         await self._say("error", error=why)
 
+    async def remember(self, snapshot: Any) -> None:
+        """What it would want to know after a restart; the last one counts."""
+        await self._say("snapshot", snapshot=snapshot)
+
     async def stop(self, reason: str = "done") -> None:
         await self.crash()
         await self._say("stopped", reason=reason)
+        self.stopped.set()
 
     async def crash(self) -> None:
         """Goes without a word: no more beats, no more answers, no more work."""
@@ -119,7 +125,9 @@ class Agent:
         }
 
     async def _say(self, event: str, **fields: Any) -> None:
-        body = {"agent_id": self.agent_id, **fields}
+        # With it, the last words of one run are not taken for those of the next.
+        run = {"instance_id": self._profile["instance_id"]} if "instance_id" in self._profile else {}
+        body = {"agent_id": self.agent_id, **run, **fields}
         await self.nc.publish(f"agent.{self.agent_id}.{event}", encode(body), headers=headers_of(self.agent_id))
 
     async def _beat(self) -> None:

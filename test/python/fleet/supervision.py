@@ -33,19 +33,31 @@ async def report_failure(nc: Client, agent_id: str, failure_type: str, severity:
 
 
 class Supervisor:
-    def __init__(self, nc: Client, restart: Callable[[str], Awaitable[None]], agent_ids: list[str]) -> None:
+    """Says what its children are, and starts anew those that it is told to. The same recovery and attempt twice is one order."""
+
+    def __init__(self, nc: Client, supervisor_id: str, restart: Callable[[str], Awaitable[None]], agent_ids: list[str]) -> None:
         self.nc = nc
-        self.recovered: list[dict[str, Any]] = []
+        self.supervisor_id = supervisor_id
+        self.orders: list[dict[str, Any]] = []
         self._restart = restart
         self._agent_ids = agent_ids
 
     async def start(self) -> None:
-        for agent_id in self._agent_ids:
-            await self.nc.subscribe(f"supervision.recovery.{agent_id}", cb=self._recover)
+        await self.nc.subscribe(f"supervisor.{self.supervisor_id}.cmd.restart", cb=self._obey)
         await self.nc.flush()
+        await self._say("started", parent="domain-nlp", children=self._agent_ids)
 
-    async def _recover(self, msg: Msg) -> None:
-        plan = decode(msg.data)
-        if plan["recovery_action"] == "restart":
-            await self._restart(plan["agent_id"])
-        self.recovered.append(plan)
+    async def stop(self) -> None:
+        await self._say("stopped")
+
+    async def _say(self, event_type: str, **fields: Any) -> None:
+        body = {"event_type": event_type, "supervisor_id": self.supervisor_id, **fields}
+        await self.nc.jetstream().publish(f"supervisor.{self.supervisor_id}.events", encode(body))
+
+    async def _obey(self, msg: Msg) -> None:
+        order = decode(msg.data)
+        if any((done["recovery_id"], done["attempt"]) == (order["recovery_id"], order["attempt"]) for done in self.orders):
+            return
+        for agent_id in order["agent_ids"]:
+            await self._restart(agent_id)
+        self.orders.append(order)
