@@ -48,7 +48,7 @@ const stops = (name: string, bridge: string) =>
 
 type TestBridge = Ownership & { nc: NatsConnection };
 
-type Options = { port?: number; duties?: string[]; take?: (name: string) => void };
+type Options = { port?: number; duties?: string[]; take?: (name: string, owned: () => boolean) => void };
 
 /** `take` runs before a duty counts as taken. */
 const bridge = async (id: string, options: Options = {}): Promise<TestBridge> => {
@@ -56,8 +56,8 @@ const bridge = async (id: string, options: Options = {}): Promise<TestBridge> =>
   onTestFinished(() => nc.close());
   const duties = (options.duties ?? DUTIES).map((name) => ({
     name,
-    take: async () => {
-      options.take?.(name);
+    take: async (owned: () => boolean) => {
+      options.take?.(name, owned);
       does(name, id);
     },
     handOver: async () => {
@@ -176,6 +176,23 @@ describe('scale: one owner a function', () => {
     await toB.mend();
     await expect.poll(() => told).toContain(lost('b', shareOf('b', 'a', 'b')[0] as string, 'a'));
     await expect.poll(() => [a.mine(), b.mine()]).toEqual([shareOf('a', 'a', 'b'), shareOf('b', 'a', 'b')]);
+  });
+
+  it('who is cut off is not sure of what is its own before another bridge has it', async () => {
+    const toA = await cable();
+    const sure = new Map<string, () => boolean>();
+    const ofA = () => DUTIES.map((name) => sure.get(name)?.());
+    const a = await bridge('a', { port: toA.port, take: (name, owned) => sure.set(name, owned) });
+    const writes = async () => (await server.manager.streams.info('KV_BRIDGE_LEASES')).state.last_seq;
+    const before = await writes();
+    // What they were taken with has expired by then: four times as long as from one time to the next.
+    await expect.poll(writes, { timeout: 5 * LEASE_MS }).toBeGreaterThan(before + 5 * (DUTIES.length + 1));
+    expect(ofA()).toEqual([true, true, true, true]);
+    const wasSure: unknown[] = [];
+    await toA.cut();
+    const b = await bridge('b', { take: (name) => wasSure.push(sure.get(name)?.()) });
+    await expect.poll(() => b.mine(), { timeout: 5 * LEASE_MS }).toEqual(DUTIES);
+    expect([a.mine(), wasSure]).toEqual([DUTIES, [false, false, false, false]]);
   });
 
   it('an outage of NATS that outlasts the leases interrupts nothing: each takes up again what was its own', async () => {

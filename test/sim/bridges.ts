@@ -73,7 +73,7 @@ export const createBridges = (bed: Bed, { plan, attack, events, alarms, core, in
   const inHand = memoryInHand();
 
   const bindings: Binding[] = [
-    aBinding({ name: `${FUNCTION}.alarms`, function: FUNCTION, groupBy: { token: 5 }, retry: RETRY, alarms: true }),
+    aBinding({ name: `${FUNCTION}.alarms`, function: FUNCTION, groupBy: { tokens: [5] }, retry: RETRY, alarms: true }),
     aBinding({
       name: `${FUNCTION}.events`,
       function: FUNCTION,
@@ -124,21 +124,24 @@ export const createBridges = (bed: Bed, { plan, attack, events, alarms, core, in
   /** An ordered binding's messages, as a new owner takes them over (rule 9). */
   const orderedSource = (mine: Life): Source => {
     let gate: ReturnType<typeof orderedGate> | undefined;
-    const source = events.source(
-      () => mine.alive,
-      () => gate?.shut(),
-    );
+    const hold = () => {
+      gate?.shut();
+      gate?.expect();
+    };
+    const source = events.source(() => mine.alive, hold);
     const { ackWait = 0 } = source;
     const options = {
       clock: bed.time.clock({ alive: () => mine.alive }),
       ackWait,
       read: () => whileAlive(() => mine.alive, pause(bed, bed.random.between(1, 6)).then(events.reading)),
+      owned: () => true,
+      moved: () => {},
       log: (sentence: string) => bed.log(() => `bridge: ${sentence}`),
     };
     return changed(source, {
       start(sink) {
         gate = orderedGate(options, sink);
-        gate.shut();
+        hold();
         source.start(gate);
       },
       async stop() {

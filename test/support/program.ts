@@ -45,7 +45,8 @@ export const startProgram = (command: string, args: readonly string[], env: Reco
     output: () => output,
     peakBytes: () => {
       if (!isRunning()) return 0;
-      const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
+      // One that was killed just now has none.
+      const [, kilobytes = 0] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
       return Number(kilobytes) * 1024;
     },
     async stop() {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Delivery } from '#infra/bridge/ports/ports.ts';
 import { orderedGate } from '#infra/bridge/sources/ordered-gate.ts';
+import { sleep } from '#shared/clock.ts';
 import { virtualTime } from '#test/sim/virtual-time.ts';
 
 const ACK_WAIT = 10_000;
@@ -17,6 +18,7 @@ const setup = (left: number[], delivered: number, room = 1000) => {
   const sentences: string[] = [];
   let newest = delivered;
   let away = false;
+  let slowMs = 0;
   let leader = 'n0';
   const sink = {
     deliver: ({ record }: Delivery) => void passed.push(record.sequence),
@@ -25,11 +27,14 @@ const setup = (left: number[], delivered: number, room = 1000) => {
   };
   const read = async () => {
     if (away) throw new Error('no answer');
+    if (slowMs > 0) await sleep(time.clock(), slowMs);
     return { outstanding: out.size, delivered: newest, leader };
   };
   const log = (sentence: string) => void sentences.push(sentence);
   const moved = () => log('moved');
-  const gate = orderedGate({ clock: time.clock(), ackWait: ACK_WAIT, read, moved, log }, sink);
+  let sure = true;
+  const owned = () => sure;
+  const gate = orderedGate({ clock: time.clock(), ackWait: ACK_WAIT, read, owned, moved, log }, sink);
   const hold = () => {
     gate.shut();
     gate.expect();
@@ -47,15 +52,21 @@ const setup = (left: number[], delivered: number, room = 1000) => {
   const setAway = (value: boolean) => {
     away = value;
   };
+  const setSlow = (ms: number) => {
+    slowMs = ms;
+  };
   const elect = (name: string) => {
     leader = name;
   };
-  return { time, gate, hold, arrive, passed, said, sentences, settleByOther, setAway, elect };
+  const setOwned = (value: boolean) => {
+    sure = value;
+  };
+  return { time, gate, hold, arrive, passed, said, sentences, settleByOther, setAway, setSlow, elect, setOwned };
 };
 
 describe('an ordered gate', () => {
   it('is open before it is shut, and when nothing was left', async () => {
-    const { time, gate, hold, arrive, passed, settleByOther } = setup([], 5);
+    const { time, hold, arrive, passed, settleByOther } = setup([], 5);
     arrive(6);
     settleByOther(6);
     hold();
@@ -65,7 +76,7 @@ describe('an ordered gate', () => {
   });
 
   it('holds new ones back until the last that was left has come, and passes all on by sequence', async () => {
-    const { time, gate, hold, arrive, passed } = setup([3, 5], 6);
+    const { time, hold, arrive, passed } = setup([3, 5], 6);
     hold();
     await time.advance(0);
     arrive(7, 5, 8);
@@ -75,7 +86,7 @@ describe('an ordered gate', () => {
   });
 
   it('counts what comes twice once', async () => {
-    const { time, gate, hold, arrive, passed } = setup([3, 5], 6);
+    const { time, hold, arrive, passed } = setup([3, 5], 6);
     hold();
     await time.advance(0);
     arrive(5, 5, 5);
@@ -85,7 +96,7 @@ describe('an ordered gate', () => {
   });
 
   it('does not wait for what the owner before settled after all', async () => {
-    const { time, gate, hold, arrive, passed, settleByOther } = setup([3, 5], 6);
+    const { time, hold, arrive, passed, settleByOther } = setup([3, 5], 6);
     hold();
     await time.advance(0);
     arrive(5, 7);
@@ -95,7 +106,7 @@ describe('an ordered gate', () => {
   });
 
   it('gives up after an ack wait, and says so', async () => {
-    const { time, gate, hold, arrive, passed, sentences } = setup([3, 5], 6);
+    const { time, hold, arrive, passed, sentences } = setup([3, 5], 6);
     hold();
     await time.advance(0);
     arrive(5);
@@ -115,6 +126,21 @@ describe('an ordered gate', () => {
     setAway(true);
     await time.advance(ACK_WAIT);
     setAway(false);
+    await time.advance(ACK_WAIT);
+    expect(passed).toEqual([]);
+    arrive(3);
+    expect(passed).toEqual([3, 5, 7]);
+  });
+
+  it('gives up no sooner where the server was frozen meanwhile, though it answers in the end', async () => {
+    const { time, hold, arrive, passed, setSlow } = setup([3, 5], 6);
+    hold();
+    await time.advance(0);
+    arrive(7, 5);
+    await time.advance(ACK_WAIT);
+    setSlow(4000);
+    await time.advance(4000);
+    setSlow(0);
     await time.advance(ACK_WAIT);
     expect(passed).toEqual([]);
     arrive(3);
@@ -147,8 +173,21 @@ describe('an ordered gate', () => {
     expect(passed).toEqual([3, 7]);
   });
 
+  it('holds back while another may own the binding, and passes on by sequence once that is sure', async () => {
+    const { time, gate, arrive, passed, setOwned } = setup([], 0);
+    arrive(1);
+    setOwned(false);
+    arrive(3);
+    await time.advance(2 * ACK_WAIT);
+    arrive(1, 2);
+    expect([passed, gate.room()]).toEqual([[1], 0]);
+    setOwned(true);
+    await time.advance(500);
+    expect(passed).toEqual([1, 1, 2, 3]);
+  });
+
   it('keeps what it holds: the server hears of it more often than it would deliver again', async () => {
-    const { time, gate, hold, arrive, said } = setup([3, 5], 6);
+    const { time, hold, arrive, said } = setup([3, 5], 6);
     hold();
     await time.advance(0);
     arrive(5);
@@ -217,7 +256,7 @@ describe('an ordered gate', () => {
   });
 
   it('forgets what it held when it is shut again: after a reconnect all of it comes again', async () => {
-    const { time, gate, hold, arrive, passed } = setup([3, 5], 6);
+    const { time, hold, arrive, passed } = setup([3, 5], 6);
     hold();
     await time.advance(0);
     arrive(5);
@@ -235,7 +274,7 @@ describe('an ordered gate', () => {
     const later = fc.array(fc.integer({ min: 0, max: ACK_WAIT }), { maxLength: 10 });
     await fc.assert(
       fc.asyncProperty(steps, later, async (left, news) => {
-        const { time, gate, hold, arrive, passed, settleByOther } = setup(
+        const { time, hold, arrive, passed, settleByOther } = setup(
           left.map(({ sequence }) => sequence),
           20,
         );

@@ -18,7 +18,8 @@ const AGAIN_MS = 1000;
 export type FunctionDutyOptions = Omit<DispatcherOptions, 'fn'> & {
   share: Share;
   states: Pick<BindingStates, 'get'>;
-  sourceOf(binding: Binding, state: BindingState): Promise<Source & { endpoints?: readonly Endpoint[] }>;
+  /** `owned`: whether no other bridge can have the function now. */
+  sourceOf(binding: Binding, state: BindingState, owned: () => boolean): Promise<Source & { endpoints?: readonly Endpoint[] }>;
   /** Lets the function be found as a micro service; the answer ends that. */
   announce(fn: FunctionEntry, endpoints: readonly Endpoint[]): () => void;
   /** Resolves when NATS has all that was said. */
@@ -45,6 +46,7 @@ export const functionDuty = (options: FunctionDutyOptions): FunctionDuty => {
   let dispatcher: Dispatcher | undefined;
   let stopSchedules: (() => void) | undefined;
   let refusal: Error | undefined;
+  let owned = () => true;
   /** What stands between a binding and its source. */
   const troubles = new Map<string, string>();
   /** One after the other: a binding is not attached while it is detached. */
@@ -55,7 +57,7 @@ export const functionDuty = (options: FunctionDutyOptions): FunctionDuty => {
     endpoints.delete(binding.name);
     metrics.binding(binding.name).paused.set(state.paused ? 1 : 0);
     if (state.paused) return;
-    const source = await sourceOf(binding, state);
+    const source = await sourceOf(binding, state, owned);
     if (source.endpoints) endpoints.set(binding.name, source.endpoints);
     to.attach(binding, source);
   };
@@ -108,8 +110,9 @@ export const functionDuty = (options: FunctionDutyOptions): FunctionDuty => {
   return {
     name: share.name,
     share,
-    take: () =>
+    take: (isOwned) =>
       inTurn(async () => {
+        owned = isOwned;
         const of = createDispatcher({ ...options, fn });
         dispatcher = of;
         // All of them: one that is attached after the release would take messages that nobody handles.

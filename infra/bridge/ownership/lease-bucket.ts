@@ -24,6 +24,8 @@ export type Entry = { value: string | undefined; revision: number };
 export type LeaseBucket = {
   /** How often a key has to be written, ms: three may be missed. */
   renewMs: number;
+  /** How long it stays from when it was written, ms. */
+  lifeMs: number;
   put(key: string, value: string): Promise<void>;
   /** The new revision, or undefined where the key's last one is not `revision`; 0: the key is not there. */
   replace(key: string, value: string, revision: number): Promise<number | undefined>;
@@ -40,7 +42,8 @@ export type LeaseBucket = {
 /** Rejects where the bucket is missing or cannot be read. */
 export const openLeaseBucket = async (nc: NatsConnection, clock: Clock): Promise<LeaseBucket> => {
   const manager = await jetstreamManager(nc);
-  const renewMs = Math.floor(millis((await bucketInfo(manager)).config.max_age) / 4);
+  const lifeMs = millis((await bucketInfo(manager)).config.max_age);
+  const renewMs = Math.floor(lifeMs / 4);
   const js = jetstream(nc, { timeout: renewMs });
 
   const write = async (key: string, value: string | undefined, lastSubjectSequence?: number): Promise<number | undefined> => {
@@ -79,6 +82,7 @@ export const openLeaseBucket = async (nc: NatsConnection, clock: Clock): Promise
 
   return {
     renewMs,
+    lifeMs,
     put: async (key, value) => void (await write(key, value)),
     replace: write,
     remove: async (key, revision) => void (await write(key, undefined, revision)),

@@ -8,8 +8,11 @@ import type { LeaseBucket } from './lease-bucket.ts';
 
 export type Duty = {
   name: string;
-  /** Resolves when this bridge does it. Where it rejects, nothing of it goes on. */
-  take(): Promise<void>;
+  /**
+   * Resolves when this bridge does it. Where it rejects, nothing of it goes on. `owned` tells whether the lease cannot have
+   * expired yet, so that nobody else does it.
+   */
+  take(owned: () => boolean): Promise<void>;
   /** Finishes what is in flight and gives the rest back. */
   handOver(): Promise<void>;
 };
@@ -57,12 +60,22 @@ export const createTenure = ({
   let ended = false;
   /** Of the lease that is held. */
   let revision: number | undefined;
+  /** Until when it cannot have expired: counted from before it was written. */
+  let heldUntil = Number.NEGATIVE_INFINITY;
   let failures = 0;
   let cancelRest: (() => void) | undefined;
   let work = Promise.resolve();
 
   /** The lease is written by one at a time: each write names the revision that the one before it made. */
   const inTurn = inTurns();
+
+  const write = async (expected: number): Promise<number | undefined> => {
+    const asked = clock.now();
+    const written = await leases.replace(key, bridgeId, expected);
+    if (written !== undefined) heldUntil = asked + leases.lifeMs;
+    return written;
+  };
+  const owned = () => clock.now() < heldUntil;
 
   const giveBack = () =>
     inTurn(async () => {
@@ -85,7 +98,7 @@ export const createTenure = ({
   const take = async (expected: number): Promise<void> => {
     try {
       await inTurn(async () => {
-        revision = await leases.replace(key, bridgeId, expected);
+        revision = await write(expected);
       });
     } catch {
       // Whether it was written, the next look at the leases tells.
@@ -95,7 +108,7 @@ export const createTenure = ({
       return;
     }
     try {
-      await duty.take();
+      await duty.take(owned);
       failures = 0;
       phase = 'mine';
       if (revision === undefined) await handOver();
@@ -125,11 +138,11 @@ export const createTenure = ({
 
   const renew = async (): Promise<void> => {
     if (revision === undefined) return;
-    const renewed = await leases.replace(key, bridgeId, revision);
+    const renewed = await write(revision);
     const now = renewed === undefined ? await leases.get(key) : undefined;
     // An earlier answer was lost, or the lease expired and nobody wanted it.
     const unclaimed = renewed === undefined && (!now || now.value === bridgeId);
-    revision = unclaimed ? await leases.replace(key, bridgeId, now?.revision ?? 0) : renewed;
+    revision = unclaimed ? await write(now?.revision ?? 0) : renewed;
     if (revision !== undefined) return;
     const where = now?.value ? `is with ${now.value}` : 'was with another bridge';
     log(`the lease of ${duty.name} ${where}: it had expired here, so what is in flight is finished and the rest given back`);

@@ -8,6 +8,7 @@
  * names the sequence that it replaces, every removal the sequence up to which it removes. Once an alarm is due there is
  * nothing left to protect: a stray one is only a hint.
  */
+import { JetStreamApiCodes } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { MsgHdrsImpl, nuid } from '@nats-io/transport-node';
 import type { Clock } from '#shared/clock.ts';
@@ -29,6 +30,15 @@ const KEY = /^[^\s.*>]+\.[^\s.*>]+$/;
 type Standing = { sequence: number; version: number; at: number };
 const none: Standing = { sequence: 0, version: 0, at: 0 };
 
+/** The leader's answer. */
+type Found = { message?: { seq: number; hdrs?: string }; error?: { err_code: number; description: string } };
+
+const standingOf = (sequence: number, headers: MsgHdrs | undefined): Standing => ({
+  sequence,
+  version: Number(headers?.get(VERSION_HEADER) ?? 0),
+  at: Date.parse((headers?.get('Nats-Schedule') ?? '').slice('@at '.length)),
+});
+
 /** The alarms set last by this bridge, so that most writes need no read before. */
 const recent = () => {
   const known = new Map<string, Standing>();
@@ -45,13 +55,23 @@ const recent = () => {
 export const timers = ({ inFlight, clock }: { inFlight: Requests; clock: Clock }): Pick<Publisher, 'setTimers'> => {
   const known = recent();
 
-  const read = async (subject: string): Promise<Standing> => {
+  /** As any replica has it, which is cheaper and may be behind. */
+  const glance = async (subject: string): Promise<Standing> => {
     const msg = await inFlight.ask(`$JS.API.DIRECT.GET.${TIMERS_STREAM}.${subject}`, '');
-    const header = (name: string) => msg.headers?.get(name) ?? '';
-    if (msg.headers?.code === 404) return none;
-    const sequence = Number(header('Nats-Sequence'));
-    if (!sequence) throw new PublishError(`${subject}: the alarm cannot be read: ${msg.headers?.description || msg.string()}`, true);
-    return { sequence, version: Number(header(VERSION_HEADER)), at: Date.parse(header('Nats-Schedule').slice('@at '.length)) };
+    const { headers } = msg;
+    if (headers?.code === 404) return none;
+    const sequence = Number(headers?.get('Nats-Sequence'));
+    if (!sequence) throw new PublishError(`${subject}: the alarm cannot be read: ${headers?.description || msg.string()}`, true);
+    return standingOf(sequence, headers);
+  };
+
+  /** As the leader has it, which decides what may be written. */
+  const read = async (subject: string): Promise<Standing> => {
+    const request = JSON.stringify({ last_by_subj: subject });
+    const { message, error } = (await inFlight.ask(`$JS.API.STREAM.MSG.GET.${TIMERS_STREAM}`, request)).json<Found>();
+    if (error?.err_code === JetStreamApiCodes.NoMessageFound) return none;
+    if (!message) throw new PublishError(`${subject}: the alarm cannot be read: ${error?.description}`, true);
+    return standingOf(message.seq, message.hdrs ? MsgHdrsImpl.decode(Buffer.from(message.hdrs, 'base64')) : undefined);
   };
 
   /** The sequence it was stored at, or undefined where `expected` was not the last one. */
@@ -77,7 +97,7 @@ export const timers = ({ inFlight, clock }: { inFlight: Requests; clock: Clock }
   };
 
   const remove = async (subject: string, version: number) => {
-    let standing = known.get(subject) ?? (await read(subject));
+    let standing = known.get(subject) ?? (await glance(subject));
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (standing.sequence === 0 || standing.version > version) return known.set(subject, standing);
       // A purge removes what lies below its sequence.

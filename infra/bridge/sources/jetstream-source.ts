@@ -26,6 +26,8 @@ export type JetStreamSourceOptions = DurableSpec & {
   nc: NatsConnection;
   /** What an earlier owner left unsettled comes before what follows it, by sequence. */
   ordered?: true;
+  /** Ordered: whether nobody else can have the binding now. What comes while that is not sure is held back. */
+  owned?: () => boolean;
   /** Told in a sentence why the consumer is set up again, and what stands in the way; not again while that stays so. */
   log(sentence: string): void;
   clock?: Clock;
@@ -35,7 +37,14 @@ export type JetStreamSourceOptions = DurableSpec & {
  * Resolves when the consumer stands. Rejects with a ConsumerError that says what to mend. `consumer` of the answer changes
  * when the stream or the consumer is made anew.
  */
-export const jetstreamSource = async ({ nc, log, ordered, clock = systemClock, ...spec }: JetStreamSourceOptions): Promise<Source> => {
+export const jetstreamSource = async ({
+  nc,
+  log,
+  ordered,
+  owned = () => true,
+  clock = systemClock,
+  ...spec
+}: JetStreamSourceOptions): Promise<Source> => {
   const { stream, durable } = spec;
   const manager = await jetstreamManager(nc, { checkAPI: false });
   const setUp = (start?: From) => ensureDurable(manager, { ...spec, ...(start && { start }) });
@@ -58,6 +67,7 @@ export const jetstreamSource = async ({ nc, log, ordered, clock = systemClock, .
     };
     while (!stopped) {
       const since = clock.now();
+      gate?.expect();
       const why = await source.run();
       if (stopped) return;
       if (why === RECONNECTED || why === SILENT) connection = {};
@@ -130,7 +140,8 @@ export const jetstreamSource = async ({ nc, log, ordered, clock = systemClock, .
       // The pulls of an owner whose connection died in silence still take messages.
       if (info.num_waiting > 0 && clock.now() < patience) throw new Error(`${stream}/${durable}: somebody else pulls`);
       patience = 0;
-      return { outstanding: info.num_ack_pending, delivered: info.delivered.stream_seq };
+      const leader = `${info.cluster?.leader} ${info.cluster?.leader_since}`;
+      return { outstanding: info.num_ack_pending, delivered: info.delivered.stream_seq, leader };
     };
   };
 
@@ -149,7 +160,8 @@ export const jetstreamSource = async ({ nc, log, ordered, clock = systemClock, .
         );
       if (ordered) {
         const tell = (sentence: string) => log(`${stream}/${durable}: ${sentence}`);
-        gate = orderedGate({ clock, ackWait: spec.ackWait, read: gateReader(), log: tell }, { ...sink, deliver });
+        const moved = () => pulling?.end('the consumer has another leader');
+        gate = orderedGate({ clock, ackWait: spec.ackWait, read: gateReader(), owned, moved, log: tell }, { ...sink, deliver });
         gate.shut();
       }
       const to = gate ?? { ...sink, deliver };

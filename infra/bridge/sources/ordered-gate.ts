@@ -11,12 +11,14 @@ import type { Delivery, Source } from '../ports/ports.ts';
 
 export type Sink = Parameters<Source['start']>[0];
 
-/** Of a consumer: how many messages are delivered and not settled, and the highest sequence delivered so far. */
-export type GateReading = { outstanding: number; delivered: number };
+/** Of a consumer: how many messages are delivered and not settled, the highest sequence delivered so far, and who says so. */
+export type GateReading = { outstanding: number; delivered: number; leader?: string };
 
 export type OrderedGate = Sink & {
   /** Holds back from now on. What it held before is forgotten: it comes again. */
   shut(): void;
+  /** The consumer is pulled from now: finds out what is out, and opens when that has come. */
+  expect(): void;
   /** Gives back what it holds, and passes nothing on any more. */
   stop(): void;
 };
@@ -27,21 +29,29 @@ export type OrderedGateOptions = {
   ackWait: number;
   /** Reads the consumer now. May reject: it is asked again. */
   read(): Promise<GateReading>;
+  /** Whether nobody else can have the binding now. While that is not sure nothing is passed on. */
+  owned(): boolean;
+  /** Told when the consumer has another leader, which knows of no pull: it is to be pulled from anew, after `shut`. */
+  moved(): void;
   log(sentence: string): void;
 };
 
 /** How often the consumer is read while the gate holds: an earlier owner may have settled some after all. */
 const READ_MS = 500;
+/** An answer takes a few ms; one that takes longer may be that of a server that was frozen and leads no more. */
+const LATE_MS = 500;
 /** How long it waits with the next message after a new one came. */
 const PACE_MS = 100;
 /** Beyond the ack wait, for the way of a redelivery. */
 const SLACK_MS = 2000;
 
 /** Shut and open by turns: begins open. */
-export const orderedGate = ({ clock, ackWait, read, log }: OrderedGateOptions, sink: Sink): OrderedGate => {
+export const orderedGate = ({ clock, ackWait, read, owned, moved, log }: OrderedGateOptions, sink: Sink): OrderedGate => {
   /** By sequence; undefined: the gate is open. */
   let held: Map<number, Delivery> | undefined;
   let reading: GateReading | undefined;
+  /** For how long the server has answered every question, ms: nothing can come back from one that does not. */
+  let answered = 0;
   /** How many of the held were out at the reading. */
   let came = 0;
   /** How many may be pulled now. */
@@ -63,6 +73,7 @@ export const orderedGate = ({ clock, ackWait, read, log }: OrderedGateOptions, s
     cancels = new Map();
     held = undefined;
     reading = undefined;
+    answered = 0;
     came = 0;
   };
   /** The ack wait of what is held begins again. */
@@ -75,6 +86,7 @@ export const orderedGate = ({ clock, ackWait, read, log }: OrderedGateOptions, s
   const inOrder = (from: Map<number, Delivery>) => [...from].sort(([a], [b]) => a - b).map(([, delivery]) => delivery);
 
   const open = () => {
+    if (!owned()) return askAgain();
     const ready = inOrder(held ?? new Map());
     forget();
     extend(ready);
@@ -88,32 +100,39 @@ export const orderedGate = ({ clock, ackWait, read, log }: OrderedGateOptions, s
   };
 
   const ask = async (of: Map<number, Delivery>): Promise<void> => {
+    if (!owned()) {
+      answered = 0;
+      return askAgain();
+    }
     // Counted before the question: what comes meanwhile the server may have counted or not.
     const inHands = of.size;
-    const result = await read().catch(() => undefined);
+    const asked = clock.now();
+    let result = await read().catch(() => undefined);
     if (held !== of) return;
+    if (!result || clock.now() - asked > LATE_MS) {
+      answered = 0;
+      result = result && (await read().catch(() => undefined));
+      if (held !== of) return;
+    }
+    if (result && reading && result.leader !== reading.leader) return moved();
     if (result && !reading) {
       reading = result;
       came = [...of.keys()].filter((sequence) => sequence <= result.delivered).length;
       allow(1);
     }
-    // While the server does not answer nothing can come back.
-    if (reading && (!result || result === reading)) after('deadline', ackWait + SLACK_MS, () => giveUp(of));
     // All that is out is in these hands.
     if (result && result.outstanding <= inHands) return open();
     if (reading && came >= reading.outstanding) return open();
-    after('read', READ_MS, () => void ask(of));
+    // What has not come by now was given a longer delay by the owner before, or is in the lanes of this one.
+    if (result && answered >= ackWait + SLACK_MS) {
+      const missing = result.outstanding - of.size;
+      if (missing > 0) log(`messages of an earlier owner that have not come back: ${missing}; later ones do not wait for them any longer`);
+      return open();
+    }
+    if (result) answered += READ_MS;
+    askAgain();
   };
-
-  /** What has not come by now was given a longer delay by the owner before, or was settled. */
-  const giveUp = async (of: Map<number, Delivery>): Promise<void> => {
-    const result = await read().catch(() => undefined);
-    if (held !== of) return;
-    if (!result) return after('deadline', ackWait + SLACK_MS, () => giveUp(of));
-    const missing = result.outstanding - of.size;
-    if (missing > 0) log(`messages of an earlier owner that have not come back: ${missing}; later ones do not wait for them any longer`);
-    open();
-  };
+  const askAgain = () => after('read', READ_MS, () => held && void ask(held));
 
   const keep = (of: Map<number, Delivery>) =>
     after('keep', ackWait / 4, () => {
@@ -121,18 +140,27 @@ export const orderedGate = ({ clock, ackWait, read, log }: OrderedGateOptions, s
       keep(of);
     });
 
+  const shut = () => {
+    if (stopped) return;
+    forget();
+    const of = new Map<number, Delivery>();
+    held = of;
+    allowance = 0;
+    keep(of);
+  };
+  const expect = () => {
+    if (held) void ask(held);
+  };
+
   return {
-    shut() {
-      if (stopped) return;
-      forget();
-      const of = new Map<number, Delivery>();
-      held = of;
-      allowance = 0;
-      keep(of);
-      void ask(of);
-    },
+    shut,
+    expect,
     deliver(delivery) {
       if (stopped) return delivery.nak(0);
+      if (!held && !owned()) {
+        shut();
+        expect();
+      }
       if (!held) return sink.deliver(delivery);
       const { sequence } = delivery.record;
       const isNew = !held.has(sequence);

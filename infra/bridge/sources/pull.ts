@@ -21,6 +21,8 @@ export const SILENT = 'the server went silent';
 export type Pulls = {
   /** Pulls until the consumer or the connection is lost; resolves with what happened. */
   run(): Promise<string>;
+  /** Ends `run` with this reason: what was asked for does not come. */
+  end(why: string): void;
   /** Ends `run` and the subscription. What still arrives goes to `late`. */
   stop(): Promise<void>;
 };
@@ -121,6 +123,7 @@ export const pulls = ({
       unwatch();
       return why;
     },
+    end: (why) => lost?.(why),
     async stop() {
       stopped = true;
       status.stop();
