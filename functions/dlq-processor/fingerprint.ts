@@ -1,13 +1,8 @@
 /** What is the same error: function, code, reason and subject, without the ids and numbers that differ each time. Pure. */
+import { BLANK, blank } from '#shared/blank.ts';
 import { contentId } from '#shared/content-id.ts';
 import { messageBySubject } from '#shared/messages/catalogue.ts';
 import { parseSubject } from '#shared/subjects.ts';
-
-const BLANK = '#';
-/** What is quoted was found in the message. */
-const QUOTED = /"(?:[^"\\]|\\.)*"?/g;
-/** A word with a digit in it: an id, a number, a time. */
-const NUMBERED = /[A-Za-z0-9_@:/.-]*\d[A-Za-z0-9_@:/-]*/g;
 
 export type Failing = { function: string; code: string; reason: string; subject: string };
 
@@ -26,17 +21,9 @@ const idsOf = (subject: string): string[] => {
   return Object.entries(params ?? {}).flatMap(([name, value]) => (name.endsWith('_id') ? [value] : []));
 };
 
-const blankReason = ({ reason, subject }: Failing): string => {
-  const ids = new Set(idsOf(subject));
-  return reason
-    .replace(QUOTED, BLANK)
-    .replace(NUMBERED, BLANK)
-    .replace(/[A-Za-z0-9_-]+/g, (word) => (ids.has(word) ? BLANK : word));
-};
-
 /** `id` is the group's. */
 export const fingerprint = (failing: Failing): Failing & { id: string } => {
-  const { function: name, code, subject } = failing;
-  const same = { function: name, code, reason: blankReason(failing), subject: blankSubject(subject) };
+  const { function: name, code, reason, subject } = failing;
+  const same = { function: name, code, reason: blank(reason, new Set(idsOf(subject))), subject: blankSubject(subject) };
   return { ...same, id: contentId(same) };
 };

@@ -12,9 +12,9 @@ import { type EntityKey, idOf, keyOf } from '#shared/entity/key.ts';
 import type { Kind } from '#shared/entity/kind.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { iso } from '#shared/iso.ts';
-import { alert } from '#shared/messages/alert.ts';
+import { raise } from '#shared/messages/alert.ts';
 import { controlDlqDiscard, controlDlqReplay, type DeadLetterOperation } from '#shared/messages/control.ts';
-import { output, type Received } from '#shared/messages/message.ts';
+import type { Received } from '#shared/messages/message.ts';
 import { buildSubject, internalSubjects } from '#shared/subjects.ts';
 import { type Found, findLetters } from './find.ts';
 import { type Filter, type Letter, letterKind, matches, noted, obstacle } from './letter.ts';
@@ -180,16 +180,12 @@ const woken = (letter: string, now: number): Output => ({
 });
 
 const stopped = ({ by, canaries }: Operation, back: string[], { id, newId }: StepContext): Output =>
-  output(
-    alert,
-    { severity: 'medium' },
-    {
-      alert_id: newId('stopped'),
-      severity: 'medium',
-      source: SOURCE,
-      summary: `replay ${id} of ${by} is stopped: ${back.length} of the ${canaries.length} dead letters sent first did not get through (${back[0]})`,
-    },
-  );
+  raise({
+    alert_id: newId('stopped'),
+    severity: 'medium',
+    source: SOURCE,
+    summary: `replay ${id} of ${by} is stopped: ${back.length} of the ${canaries.length} dead letters sent first did not get through (${back[0]})`,
+  });
 
 export const toWire = (id: string, { action, by, at, filter, limit, phase, canaries, taken, skipped, endedAt }: Operation) => ({
   id,

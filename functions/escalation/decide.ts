@@ -94,7 +94,7 @@ const spoken = ({ by, reason }: Word): string => (reason === undefined ? by : `$
 
 const resolve = (open: Case, resolved: Word, context: CaseContext): Extract<Decision<Case>, { outcome: 'done' }> => {
   const state: Case = { ...open, status: 'resolved', resolved };
-  const publish = [raised('low', state, `the escalation of agent ${context.id} is resolved by ${spoken(resolved)}`, context)];
+  const publish = [raised('low', state, `the escalation of agent ${context.id} is resolved by ${spoken(resolved)}`, context, 'resolved')];
   return { outcome: 'done', state, wakeAt: null, publish };
 };
 

@@ -1,6 +1,6 @@
 /** What an escalation says, and to whom. Pure. */
 import type { Context, Output } from '#shared/entity/entity.ts';
-import { alert } from '#shared/messages/alert.ts';
+import { raise } from '#shared/messages/alert.ts';
 import type { Severity } from '#shared/messages/fields.ts';
 import { output } from '#shared/messages/message.ts';
 import { escalation } from '#shared/messages/supervision.ts';
@@ -49,17 +49,22 @@ export const passedUp = (one: Case, reason: string, { id }: Ids): Output =>
     },
   );
 
-export const raised = (severity: Severity, one: Case, summary: string, { id, newId }: Ids): Output =>
-  output(
-    alert,
-    { severity },
-    {
-      alert_id: newId(`alert ${severity}`),
-      severity,
-      source: SOURCE,
-      summary,
-      agent_ids: [id],
-      first_seen: new Date(one.openedAt).toISOString(),
-      count: one.count,
-    },
-  );
+/** Alerts of one agent's case are one group, which the case's end resolves. */
+export const raised = (
+  severity: Severity,
+  one: Case,
+  summary: string,
+  { id, newId }: Ids,
+  status: 'firing' | 'resolved' = 'firing',
+): Output =>
+  raise({
+    alert_id: newId(`alert ${severity}`),
+    severity,
+    source: SOURCE,
+    group: `escalation ${id}`,
+    status,
+    summary,
+    agent_ids: [id],
+    first_seen: new Date(one.openedAt).toISOString(),
+    count: one.count,
+  });

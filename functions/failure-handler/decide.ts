@@ -9,7 +9,7 @@ import * as z from 'zod';
 import { contentId } from '#shared/content-id.ts';
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import type { Kind } from '#shared/entity/kind.ts';
-import { alert } from '#shared/messages/alert.ts';
+import { raise } from '#shared/messages/alert.ts';
 import { severity } from '#shared/messages/fields.ts';
 import { output, type Received } from '#shared/messages/message.ts';
 import { escalation, type Failure, failure, failureType, recovery } from '#shared/messages/supervision.ts';
@@ -123,19 +123,15 @@ const escalated = ({ agent_id, event_id }: Identified, reason: string, { view }:
 };
 
 const alerted = ({ agent_id, event_id, failure_type }: Identified, reason: string, { now }: FailureContext): Output =>
-  output(
-    alert,
-    { severity: 'critical' },
-    {
-      alert_id: event_id,
-      severity: 'critical',
-      source: SOURCE,
-      summary: `agent ${agent_id}: ${failure_type}: ${reason}`,
-      agent_ids: [agent_id],
-      first_seen: new Date(now).toISOString(),
-      count: 1,
-    },
-  );
+  raise({
+    alert_id: event_id,
+    severity: 'critical',
+    source: SOURCE,
+    summary: `agent ${agent_id}: ${failure_type}: ${reason}`,
+    agent_ids: [agent_id],
+    first_seen: new Date(now).toISOString(),
+    count: 1,
+  });
 
 export const failures = defineEntity({
   of: failuresKind,

@@ -1,7 +1,7 @@
 /** What the monitor says: on the bus in the name of whoever asked, to people, and to the supervisor of who is blocked. Pure. */
 import type { Context, Output } from '#shared/entity/entity.ts';
 import { iso } from '#shared/iso.ts';
-import { alert } from '#shared/messages/alert.ts';
+import { raise } from '#shared/messages/alert.ts';
 import { output } from '#shared/messages/message.ts';
 import { orchestratorAgent } from '#shared/messages/orchestrator.ts';
 import { escalation } from '#shared/messages/supervision.ts';
@@ -49,22 +49,17 @@ export const known = (request: Request, topic: string, by: string, work: Work, {
   );
 };
 
-export const unanswered = (request: Request, { id, now, newId }: Ids): Output =>
-  output(
-    alert,
-    { severity: 'medium' },
-    {
-      alert_id: newId(`unanswered ${request.id}`),
-      severity: 'medium',
-      source: SOURCE,
-      group: `unanswered ${request.type}`,
-      summary: `nobody answered agent ${id}, asked ${[request.to ?? 'everybody', ...request.forwarded].join(', ')}: ${about(request)}`,
-      agent_ids: [id],
-      first_seen: iso(request.askedAt),
-      count: 1,
-      observed_at: iso(now),
-    },
-  );
+export const unanswered = (request: Request, { id, newId }: Ids): Output =>
+  raise({
+    alert_id: newId(`unanswered ${request.id}`),
+    severity: 'medium',
+    source: SOURCE,
+    group: `unanswered ${request.type}`,
+    summary: `nobody answered agent ${id}, asked ${[request.to ?? 'everybody', ...request.forwarded].join(', ')}: ${about(request)}`,
+    agent_ids: [id],
+    first_seen: iso(request.askedAt),
+    count: 1,
+  });
 
 export const blocked = (request: Request, supervisor: string | undefined, { id }: Ids): Output =>
   output(
@@ -80,17 +75,13 @@ export const blocked = (request: Request, supervisor: string | undefined, { id }
   );
 
 export const taskFailed = (summary: string, at: number, { id, newId }: Ids): Output =>
-  output(
-    alert,
-    { severity: 'low' },
-    {
-      alert_id: newId('task failed'),
-      severity: 'low',
-      source: SOURCE,
-      group: `task failed ${id}`,
-      summary: `a task of agent ${id} failed: ${summary}`,
-      agent_ids: [id],
-      first_seen: iso(at),
-      count: 1,
-    },
-  );
+  raise({
+    alert_id: newId('task failed'),
+    severity: 'low',
+    source: SOURCE,
+    group: `task failed ${id}`,
+    summary: `a task of agent ${id} failed: ${summary}`,
+    agent_ids: [id],
+    first_seen: iso(at),
+    count: 1,
+  });

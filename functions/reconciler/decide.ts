@@ -14,9 +14,9 @@ import { type EntityKey, idOf, kindOf } from '#shared/entity/key.ts';
 import type { Kind } from '#shared/entity/kind.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { ownerOf } from '#shared/kinds.ts';
-import { alert } from '#shared/messages/alert.ts';
+import { raise } from '#shared/messages/alert.ts';
 import { controlReconcilerRun } from '#shared/messages/control.ts';
-import { output, type Received } from '#shared/messages/message.ts';
+import type { Received } from '#shared/messages/message.ts';
 import { buildSubject, internalSubjects } from '#shared/subjects.ts';
 
 /** Entities a sweep; about 150 KB of alarms. */
@@ -52,7 +52,7 @@ const wake = (key: EntityKey, now: number): Output[] => {
   const owner = ownerOf[kind];
   if (owner === undefined) return [];
   const subject = buildSubject(internalSubjects.timerDue, { function: owner, key: `${kind}.${idOf(key)}.${now}` });
-  return [{ subject, body: { due: new Date(now).toISOString() } }];
+  return [{ subject, body: { due: new Date(now).toISOString(), swept: true } }];
 };
 
 const restate = (circuits: Found['circuits'], since: number): Output[] =>
@@ -75,16 +75,12 @@ export const decide = (before: Sweep | undefined, event: Event, { now, newId, vi
 };
 
 const nobodyOwns = (kinds: string[], alert_id: string): Output =>
-  output(
-    alert,
-    { severity: 'medium' },
-    {
-      alert_id,
-      severity: 'medium',
-      source: 'reconciler',
-      summary: `entities of kind ${kinds.join(', ')} are overdue and no function owns them: deploy their function`,
-    },
-  );
+  raise({
+    alert_id,
+    severity: 'medium',
+    source: 'reconciler',
+    summary: `entities of kind ${kinds.join(', ')} are overdue and no function owns them: deploy their function`,
+  });
 
 /** When the sweep was asked for: the bridge's or the server's time, which is close enough for what is a minute late. */
 const askedAt = (event: Event): number => (event.message === 'alarm' ? event.due : event.sentAt);

@@ -83,10 +83,11 @@ const timeMistakes = (binding: Binding, { timeout }: FunctionEntry): string[] =>
 
 const groupMistakes = (binding: Binding): string[] => {
   const { groupBy, source } = binding;
-  if (!groupBy || !('token' in groupBy)) return [];
+  if (!groupBy || !('tokens' in groupBy)) return [];
+  const token = Math.max(...groupBy.tokens);
   return source.subjects
-    .filter((subject) => !subject.endsWith('>') && subject.split('.').length < groupBy.token)
-    .map((subject) => `${where(binding)}: groupBy $${groupBy.token} is a token that ${subject} does not have`);
+    .filter((subject) => !subject.endsWith('>') && subject.split('.').length < token)
+    .map((subject) => `${where(binding)}: groupBy $${token} is a token that ${subject} does not have`);
 };
 
 const publishMistakes = ({ name, publishes }: FunctionEntry, streams: readonly KnownStream[]): string[] =>

@@ -1,6 +1,6 @@
 /**
- * The role of a function: its own log group, the entities of the kinds that it owns, and to read those of the kinds that it
- * has to know. docs/table.md says which calls these actions are.
+ * The role of a function: its own log group, the entities of the kinds that it owns, to read those of the kinds that it has to
+ * know, and to publish to the topic in its environment. docs/table.md says which calls these actions are.
  *
  * `dynamodb:LeadingKeys` bounds every action on the table. It cannot bound a query of an index, whose keys are others: there
  * a function learns the keys of any entity, but an index holds nothing else.
@@ -44,10 +44,12 @@ export type RoleOf = {
   access: TableAccess | undefined;
   /** Logical id of the log group. */
   logGroup: string;
+  /** ARN of the SNS topic that it publishes to. */
+  topic?: string | undefined;
 };
 
 /** A CloudFormation resource. */
-export const functionRole = ({ tableName, access, logGroup }: RoleOf) => {
+export const functionRole = ({ tableName, access, logGroup, topic }: RoleOf) => {
   const tableArn = `arn:\${AWS::Partition}:dynamodb:\${AWS::Region}:\${AWS::AccountId}:table/${tableName}`;
   const log: Statement = {
     Sid: 'Log',
@@ -56,6 +58,7 @@ export const functionRole = ({ tableName, access, logGroup }: RoleOf) => {
     // Ends in `:*`, the streams of the group.
     Resource: [{ 'Fn::GetAtt': [logGroup, 'Arn'] }],
   };
+  const notify: Statement[] = topic ? [{ Sid: 'Notify', Effect: 'Allow', Action: ['sns:Publish'], Resource: [topic] }] : [];
   return {
     Type: 'AWS::IAM::Role',
     Properties: {
@@ -66,7 +69,7 @@ export const functionRole = ({ tableName, access, logGroup }: RoleOf) => {
       Policies: [
         {
           PolicyName: 'function',
-          PolicyDocument: { Version: '2012-10-17', Statement: [log, ...(access ? tableStatements(tableArn, access) : [])] },
+          PolicyDocument: { Version: '2012-10-17', Statement: [log, ...(access ? tableStatements(tableArn, access) : []), ...notify] },
         },
       ],
     },

@@ -71,9 +71,10 @@ const addRoles = (serverless: Serverless): void => {
   const { functions, provider } = serverless.service;
   const { naming } = serverless.getProvider('aws');
   const tableName = tableNameOf(serverless);
-  for (const [name, { role }] of Object.entries(functions)) {
+  for (const [name, { role, environment }] of Object.entries(functions)) {
     if (role !== roleOf(serverless, name)) continue;
-    const resource = functionRole({ tableName, access: tableAccess(name), logGroup: naming.getLogGroupLogicalId(name) });
+    const logGroup = naming.getLogGroupLogicalId(name);
+    const resource = functionRole({ tableName, access: tableAccess(name), logGroup, topic: environment?.NOTIFY_SNS_TOPIC_ARN });
     provider.compiledCloudFormationTemplate.Resources[role] = resource;
   }
 };

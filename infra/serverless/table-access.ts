@@ -15,12 +15,16 @@ export type TableAccess = {
 
 const READS: Readonly<Record<string, Omit<TableAccess, 'owns'>>> = {
   'agent-registry': { reads: [], indexes: ['lookup'] },
+  'alert-manager': { reads: [], indexes: ['lookup'] },
   'circuit-breaker': { reads: [], indexes: ['lookup'] },
   'dlq-processor': { reads: [], indexes: ['lookup'] },
-  escalation: { reads: ['agent'], indexes: ['lookup'] },
-  'failure-handler': { reads: ['agent'], indexes: [] },
+  escalation: { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
+  'failure-handler': { reads: ['agent', 'place', 'tree'], indexes: [] },
   'orchestrator-monitor': { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
+  'recovery-coordinator': { reads: ['agent', 'place', 'tree', 'supervisor', 'slots'], indexes: ['lookup'] },
+  'pattern-detector': { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
   reconciler: { reads: ['circuit'], indexes: ['lookup', 'sweep'] },
+  supervisor: { reads: ['agent'], indexes: [] },
   'task-assignment': { reads: ['agent', 'circuit'], indexes: ['lookup'] },
 };
 

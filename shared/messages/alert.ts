@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
 import { atLeastOne, id, severity, time } from './fields.ts';
-import { defineMessage } from './message.ts';
+import { defineMessage, output } from './message.ts';
 
 const alertBody = z.looseObject({
   alert_id: id.optional(),
@@ -21,9 +21,16 @@ export type Alert = z.infer<typeof alertBody>;
 
 export const alert = defineMessage({ name: 'alert', subject: subjects.alert, by: 'ALERTS', body: alertBody });
 
+/** An alert to publish. `alert_id` is the same at every attempt to raise it. */
+export const raise = (body: Alert & Required<Pick<Alert, 'alert_id' | 'source'>>) => output(alert, { severity: body.severity }, body);
+
 const notificationBody = alertBody.extend({
   /** The same one twice is one notification. */
   notification_id: id.optional(),
+  /** Of the group that it tells of: what `control.alerts.resolve` takes. */
+  group_id: id.optional(),
+  /** A digest: how many groups it tells of. */
+  groups: atLeastOne.optional(),
   last_seen: time.optional(),
 });
 export type Notification = z.infer<typeof notificationBody>;

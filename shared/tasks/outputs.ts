@@ -1,6 +1,6 @@
 /** What is said of a task: how it ended, how an attempt went, that a result is ignored. Pure. */
 import type { Context, Output } from '#shared/entity/entity.ts';
-import { alert } from '#shared/messages/alert.ts';
+import { raise } from '#shared/messages/alert.ts';
 import { circuitReport } from '#shared/messages/circuit.ts';
 import { output } from '#shared/messages/message.ts';
 import { type TaskOutcome, type TaskStatus, taskDone, taskStatus } from '#shared/messages/task.ts';
@@ -26,19 +26,15 @@ export const ignored = (
 ): Output => {
   const which = attempt === undefined ? 'its attempt' : `attempt ${attempt}`;
   const why = task.phase === 'ended' ? `the task has ended: ${task.outcome}` : 'it was given up on';
-  return output(
-    alert,
-    { severity: 'low' },
-    {
-      alert_id: newId('alert'),
-      severity: 'low',
-      source: SOURCE,
-      summary: `task ${id}: the result of ${which} by agent ${agent_id} is ignored: ${why}`,
-      agent_ids: [agent_id],
-      first_seen: new Date(now).toISOString(),
-      count: 1,
-    },
-  );
+  return raise({
+    alert_id: newId('alert'),
+    severity: 'low',
+    source: SOURCE,
+    summary: `task ${id}: the result of ${which} by agent ${agent_id} is ignored: ${why}`,
+    agent_ids: [agent_id],
+    first_seen: new Date(now).toISOString(),
+    count: 1,
+  });
 };
 
 /** For an agent that cannot say so itself. */

@@ -9,7 +9,7 @@ import { controlReconcilerRun } from '#shared/messages/control.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';
 import { drive, received, START } from '#test/support/decide.ts';
 
-const due = { due: new Date(START).toISOString() };
+const due = { due: new Date(START).toISOString(), swept: true };
 const run = () => received(controlReconcilerRun, {}, {});
 const sweep = (overdue: Found['overdue'], circuits: Found['circuits'] = new Map()) => drive(sweeps, {}, { overdue, circuits });
 

@@ -6,7 +6,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, t
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import { lambdaSigner, type Sign } from './lambda-signature.ts';
+import { postSigner, type Sign } from '#shared/aws-signature.ts';
 
 /** ms */
 export const CONNECT_MS = 3_000;
@@ -68,7 +68,7 @@ export const lambdaRequest = (client: LambdaClient): LambdaRequest => {
   let found: { sign: Sign; base: string; host: string; options: RequestOptions } | undefined;
 
   const find = async () => {
-    const sign = lambdaSigner(await region());
+    const sign = postSigner({ service: 'lambda', region: await region(), contentType: 'application/octet-stream' });
     const url = await findEndpoint(client);
     const { protocol, host, pathname } = url;
     // Of an IPv6 address without its brackets.

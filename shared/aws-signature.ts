@@ -1,10 +1,10 @@
 /**
- * Signature Version 4 for calls of the Lambda API, by "Create a signed AWS API request" of the IAM User Guide. These are POSTs
- * of octets without a query: the general signer, which reads any request, takes the process longer than the call.
+ * Signature Version 4 for POSTs without a query, by "Create a signed AWS API request" of the IAM User Guide: calls of Lambda and
+ * of SNS. The general signer, which reads any request, takes the process longer than the call.
  */
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 
-type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+export type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 
 /** Header names and values in turn, as `node:http` takes them. Of the path its names are encoded, as it is sent. */
 export type Sign = (credentials: Credentials, host: string, path: string, body: Buffer, now?: Date) => string[];
@@ -13,7 +13,9 @@ const ALGORITHM = 'AWS4-HMAC-SHA256';
 
 const hmac = (key: string | Buffer | KeyObject, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
-export const lambdaSigner = (region: string): Sign => {
+type Signed = { /** As in its endpoint: `lambda`, `sns`. */ service: string; region: string; contentType: string };
+
+export const postSigner = ({ service, region, contentType }: Signed): Sign => {
   /** Good for a day and a secret. */
   let known: { of: string; key: KeyObject } | undefined;
 
@@ -25,9 +27,9 @@ export const lambdaSigner = (region: string): Sign => {
 
   return ({ accessKeyId, secretAccessKey, sessionToken }, host, path, body, now = new Date()) => {
     const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
-    const scope = `${time.slice(0, 8)}/${region}/lambda/aws4_request`;
+    const scope = `${time.slice(0, 8)}/${region}/${service}/aws4_request`;
     const signed = [
-      ['content-type', 'application/octet-stream'],
+      ['content-type', contentType],
       ['host', host],
       ['x-amz-date', time],
     ];

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { lambdaSigner } from '#infra/bridge/invoke/lambda-signature.ts';
+import { postSigner } from '#shared/aws-signature.ts';
 import { expectedAuthorization } from '#test/support/aws-signature.ts';
 
 const path = '/2015-03-31/functions/echo%3A%24LATEST/invocations';
-const sign = lambdaSigner('us-east-1');
+const sign = postSigner({ service: 'lambda', region: 'us-east-1', contentType: 'application/octet-stream' });
 const signed = (now: string, secret: string, sessionToken: string) => {
   const credentials = { accessKeyId: 'local', secretAccessKey: secret, sessionToken };
   const flat = sign(credentials, 'lambda.local:8080', path, Buffer.from('{"data":"Grüße"}'), new Date(now));

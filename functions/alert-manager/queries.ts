@@ -1,0 +1,40 @@
+/** `control.alerts.list`: the groups of alerts that fire, a page at a time, or the silences in force. */
+import type { Reader } from '#shared/entity/reader.ts';
+import { defineQuery } from '#shared/function/query.ts';
+import { controlAlertsList } from '#shared/messages/control-supervision.ts';
+import type { Received } from '#shared/messages/message.ts';
+import { FIRING, type Group, groupKind, toWire } from './group.ts';
+import { inForce, SILENCES_ID, type Silence, silencesKind, toWire as silenceToWire } from './silence.ts';
+
+const DEFAULT_LIMIT = 100;
+/** A group is at most 3 KB in the answer, which has to fit a message. */
+const MAX_LIMIT = 300;
+
+export type Page =
+  | { view: 'groups'; groups: ReadonlyMap<string, Group>; next?: string }
+  | { view: 'silences'; silences: readonly Silence[] };
+
+const read = async ({ body }: Received<typeof controlAlertsList>, reader: Reader): Promise<Page> => {
+  const { view = 'groups', after } = body;
+  if (view === 'silences') {
+    const states = await reader.load(silencesKind, [SILENCES_ID]);
+    return { view, silences: states.get(SILENCES_ID)?.silences ?? [] };
+  }
+  const limit = Math.min(body.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
+  const ids = await reader.lookup(groupKind, FIRING, { limit, ...(after !== undefined && { after }) });
+  const last = ids.at(-1);
+  return { view, groups: await reader.load(groupKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
+};
+
+export const list = defineQuery({
+  message: controlAlertsList,
+  read,
+  answer: (page: Page, { body: { severity } }, now) => {
+    if (page.view === 'silences') return { body: { silences: inForce(page.silences, now).map(silenceToWire) } };
+    // The lookup lags behind the state.
+    const firing = [...page.groups].filter(
+      ([, group]) => group.status === 'firing' && (severity === undefined || group.severity === severity),
+    );
+    return { body: { groups: firing.map(([id, group]) => toWire(id, group)), ...(page.next !== undefined && { next: page.next }) } };
+  },
+});
