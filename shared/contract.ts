@@ -46,6 +46,8 @@ export type Batch = {
   floors?: Record<string, Floor>;
   /** ISO time after which the function begins no write. */
   deadline: string;
+  /** Alarms only: since when the function has heard all of its core subjects (ISO time). Silence before that says nothing. */
+  heardSince?: string;
   /** Do not decide: say what was applied, and bar the rest for ever (protocol, bridge rule 6). */
   settle?: true;
   /** A record that fails holds back the later records of its entity: they fail with the code `held_back`, and lose no attempt. */

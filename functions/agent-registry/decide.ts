@@ -2,35 +2,45 @@
  * Keeps the record of every agent: its state (document 003), when it was last seen, its place in its domain.
  *
  * Every write is mirrored to the bucket AGENT_STATE, so an entry is renewed well within its 5 minutes while the agent
- * beats, and expires when it does not. An agent that was seen and then is silent for 90 s is unresponsive, which is noticed
- * up to 30 s later, because last-seen is written no more often; its next sign of life is published as health. One that is silent for a day, or never came, loses its place in its domain. An alarm that
- * rings far too late tells of our own absence, in which heartbeats were lost: the agent gets its 90 s again.
+ * beats, and expires when it does not. Whether an agent is responsive is the health monitor's to say (`supervision.health`).
+ * One that is unresponsive while it drains has left; one that is silent for a day, or never came, loses its place in its
+ * domain. An alarm that rings far too late tells of our own absence, in which heartbeats were lost: the agent gets some time.
  */
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import type { EntityKey } from '#shared/entity/key.ts';
-import { agentHeartbeat } from '#shared/messages/lifecycle.ts';
+import { agentHeartbeat, agentSnapshot, sessionHeartbeat } from '#shared/messages/lifecycle.ts';
+import type { Received } from '#shared/messages/message.ts';
+import { orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
+import { health } from '#shared/messages/supervision.ts';
 import { type Agent, agentKind, domainOf, lookupChildren } from '#shared/registry/agent.ts';
 import { isInService } from '#shared/registry/lifecycle.ts';
 import { domainKey, limitOf, memberCount } from './domain.ts';
-import { type Beat, beat, eventOf, lifecycleMessages, type Moved, move, SEEN_EVERY_MS, stranger } from './evolve.ts';
-import { domainIsFull, illegalTransition, isWell, mirrored, wentSilent } from './outputs.ts';
+import { type Beat, beat, eventOf, lifecycleMessages, type Moved, move, stranger } from './evolve.ts';
+import { type ForeignBeat, foreignBeat, foreignIdOf } from './foreign.ts';
+import { domainIsFull, illegalTransition, mirrored } from './outputs.ts';
 import type { Settings } from './settings.ts';
+import { keepSnapshot } from './snapshots.ts';
 
-/** Silent for 90 s for certain, though the last sign of life may be as much younger than what was written. */
-const DEAD_AFTER_MS = 90_000 + SEEN_EVERY_MS;
 const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
 const LATE_MS = 30_000;
+/** Several heartbeats. */
+const AGAIN_MS = 600_000;
 
-type Event = Moved | Beat;
+type Event = Moved | Beat | ForeignBeat | Received<typeof health> | Received<typeof agentSnapshot>;
 
 export const decide = (agent: Agent | undefined, event: Event | Alarm, context: Context<Settings>): Decision<Agent> => {
   switch (event.message) {
     case 'alarm':
-      return watch(agent, context);
-    case 'agentHeartbeat': {
-      const after = beat(agent ?? stranger(context.id, event.sentAt), event);
-      return after ? commit(agent, after, context) : done();
-    }
+      return forget(agent, context);
+    case 'agentHeartbeat':
+      return commitIf(agent, beat(agent ?? stranger(context.id, event.sentAt), event), context);
+    case 'sessionHeartbeat':
+    case 'orchestratorBroadcast':
+      return commitIf(agent, foreignBeat(agent, event, context.id), context);
+    case 'health':
+      return judged(agent, event.body.status.state !== 'unresponsive', context);
+    case 'agentSnapshot':
+      return keepSnapshot(event, context);
     case 'agentCreated':
     case 'agentStarted':
     case 'agentReady':
@@ -40,30 +50,34 @@ export const decide = (agent: Agent | undefined, event: Event | Alarm, context: 
       const before = agent ?? stranger(context.id, event.sentAt);
       const after = move(before, event);
       if (after === 'illegal') return done({ publish: [illegalTransition(before, eventOf(event), context)] });
-      return after ? commit(agent, after, context) : done();
+      return commitIf(agent, after, context);
     }
     default:
       throw event satisfies never;
   }
 };
 
-const watch = (agent: Agent | undefined, context: Context<Settings>): Decision<Agent> => {
+const forget = (agent: Agent | undefined, context: Context<Settings>): Decision<Agent> => {
   const { now, wakeAt } = context;
   if (!agent || wakeAt === null || now < wakeAt) return done();
-  if (now - wakeAt > LATE_MS) return done({ wakeAt: now + DEAD_AFTER_MS });
-  // An agent that is silent while it drains has left.
-  if (!isWatched(agent) || agent.lifecycle === 'draining')
-    return commit(agent, { ...agent, lifecycle: 'terminated', since: now, reason: 'silent' }, context);
-  return commit(agent, { ...agent, responsive: false }, context);
+  if (now - wakeAt > LATE_MS) return done({ wakeAt: now + AGAIN_MS });
+  return commit(agent, gone(agent, context), context);
 };
 
-/** Whether silence of 90 s is news. */
-const isWatched = (agent: Agent): boolean => agent.lastSeen !== null && agent.responsive;
+const gone = (agent: Agent, { now }: Context<Settings>): Agent => ({ ...agent, lifecycle: 'terminated', since: now, reason: 'silent' });
 
-const alarmOf = (agent: Agent): number | null => {
-  if (agent.lifecycle === 'terminated') return null;
-  return isWatched(agent) ? (agent.lastSeen ?? 0) + DEAD_AFTER_MS : (agent.lastSeen ?? agent.since) + FORGOTTEN_AFTER_MS;
+/** What the health monitor, or the agent itself, says of it. */
+const judged = (agent: Agent | undefined, responsive: boolean, context: Context<Settings>): Decision<Agent> => {
+  if (!agent || agent.lifecycle === 'terminated' || agent.responsive === responsive) return done();
+  const after = { ...agent, responsive };
+  return commit(agent, responsive || agent.lifecycle !== 'draining' ? after : gone(after, context), context);
 };
+
+const alarmOf = ({ lifecycle, lastSeen, since }: Agent): number | null =>
+  lifecycle === 'terminated' ? null : (lastSeen ?? since) + FORGOTTEN_AFTER_MS;
+
+const commitIf = (before: Agent | undefined, after: Agent | undefined, context: Context<Settings>): Decision<Agent> =>
+  after ? commit(before, after, context) : done();
 
 const commit = (before: Agent | undefined, after: Agent, context: Context<Settings>): Decision<Agent> => {
   const also: Record<EntityKey, unknown> = {};
@@ -81,7 +95,7 @@ const commit = (before: Agent | undefined, after: Agent, context: Context<Settin
   return done({
     state: after,
     wakeAt: alarmOf(after),
-    publish: said(before, after, context),
+    publish: said(before, after),
     children: children.filter(({ name }) => !old.has(name)),
     drop: [...old].filter((name) => !names.has(name)),
     also,
@@ -96,24 +110,41 @@ const refuse = (before: Agent | undefined, domain: string, limit: number, contex
   return done({ state, wakeAt: alarmOf(state), publish });
 };
 
-const said = (before: Agent | undefined, after: Agent, { now }: Context<Settings>): Output[] => {
-  const wasResponsive = before?.responsive ?? true;
-  if (wasResponsive && !after.responsive) return [wentSilent(after, now)];
-  const shown = [before, after].some((agent) => agent && isInService(agent.lifecycle));
-  const recovered = !wasResponsive && after.responsive;
-  return [...(shown ? [mirrored(after)] : []), ...(recovered ? [isWell(after)] : [])];
+const said = (before: Agent | undefined, after: Agent): Output[] => {
+  // Its entry in the bucket expires by itself.
+  const fellSilent = before?.responsive === true && !after.responsive && isInService(after.lifecycle);
+  return !fellSilent && [before, after].some((agent) => agent && isInService(agent.lifecycle)) ? [mirrored(after)] : [];
+};
+
+/** As far as its place in a domain depends on it. */
+const lifecycleAfter = (agent: Agent | undefined, event: Event | Alarm): Agent | undefined => {
+  switch (event.message) {
+    case 'alarm':
+      return undefined;
+    case 'health':
+      return agent?.lifecycle === 'draining' ? undefined : agent;
+    case 'agentHeartbeat':
+    case 'sessionHeartbeat':
+    case 'orchestratorBroadcast':
+    case 'agentSnapshot':
+      return agent;
+    default: {
+      const after = move(agent ?? stranger(event.body.agent_id, event.sentAt), event);
+      return after === 'illegal' ? undefined : after;
+    }
+  }
 };
 
 export const agents = defineEntity({
   of: agentKind,
-  accepts: [...lifecycleMessages, agentHeartbeat],
-  id: (event) => event.body.agent_id,
+  accepts: [...lifecycleMessages, agentHeartbeat, sessionHeartbeat, orchestratorBroadcast, health, agentSnapshot],
+  id: (event) =>
+    event.message === 'sessionHeartbeat' || event.message === 'orchestratorBroadcast' ? foreignIdOf(event) : event.body.agent_id,
   decide,
+  needsChildren: (_, event) => event.message === 'agentSnapshot',
   also: (agent, event) => {
-    if (event.message === 'agentHeartbeat') return [];
-    const left = domainOf(agent);
-    const after = event.message === 'alarm' ? undefined : move(agent ?? stranger(event.body.agent_id, event.sentAt), event);
-    const joined = after === 'illegal' ? undefined : domainOf(after);
-    return left === joined ? [] : [left, joined].filter((domain) => domain !== undefined).map(domainKey);
+    const was = domainOf(agent);
+    const joined = domainOf(lifecycleAfter(agent, event));
+    return was === joined ? [] : [was, joined].filter((domain) => domain !== undefined).map(domainKey);
   },
 });

@@ -11,8 +11,11 @@ export const lifecycleMessages = [agentCreated, agentStarted, agentReady, agentS
 export type Moved = Received<(typeof lifecycleMessages)[number]>;
 export type Beat = Received<typeof agentHeartbeat>;
 
-/** Where nothing else changed, last-seen is written no more often than this. */
-export const SEEN_EVERY_MS = 30_000;
+/** Where nothing else changed, last-seen is written no more often than this: well within the 5 minutes of the bucket. */
+const SEEN_EVERY_MS = 120_000;
+/** A load that changed by so much is written, but no more often. */
+const LOAD_CHANGE = 0.2;
+const LOAD_EVERY_MS = 10_000;
 
 const EVENTS: Record<Moved['message'], LifecycleEvent> = {
   agentCreated: 'created',
@@ -81,10 +84,17 @@ const said = (agent: Agent, moved: Moved): Partial<Agent> => {
 
 /** undefined: it says nothing that has to be written. */
 export const beat = (agent: Agent, { body, sentAt }: Beat): Agent | undefined => {
-  if (agent.lifecycle === 'terminated' || sentAt < (agent.lastSeen ?? 0)) return undefined;
+  if (agent.lifecycle === 'terminated') return undefined;
   const { current_load: load = agent.load, active_tasks: activeTasks = agent.activeTasks } = body;
-  const seen: Agent = { ...agent, lastSeen: sentAt, responsive: true, status: body.status ?? (load < 1 ? 'ready' : 'busy') };
-  return saysMore(agent, seen) ? { ...seen, load, activeTasks } : undefined;
+  return seen(agent, { status: body.status ?? (load < 1 ? 'ready' : 'busy'), load, activeTasks }, sentAt);
+};
+
+/** It gave a sign of life at a time, epoch ms. undefined: it says nothing that has to be written. */
+export const seen = (agent: Agent, now: Pick<Agent, 'status' | 'load' | 'activeTasks'>, at: number): Agent | undefined => {
+  const age = at - (agent.lastSeen ?? -Infinity);
+  const isNews =
+    now.status !== agent.status || age >= SEEN_EVERY_MS || (age >= LOAD_EVERY_MS && Math.abs(now.load - agent.load) >= LOAD_CHANGE);
+  return age >= 0 && isNews ? { ...agent, ...now, lastSeen: at } : undefined;
 };
 
 const saysMore = (before: Agent, after: Agent): boolean =>

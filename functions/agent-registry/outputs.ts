@@ -3,7 +3,6 @@ import type { Context, Output } from '#shared/entity/entity.ts';
 import { iso } from '#shared/iso.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { output } from '#shared/messages/message.ts';
-import { failure, health } from '#shared/messages/supervision.ts';
 import { type Agent, bucketStatus } from '#shared/registry/agent.ts';
 import type { LifecycleEvent } from '#shared/registry/lifecycle.ts';
 import { buildSubject, internalSubjects } from '#shared/subjects.ts';
@@ -24,31 +23,6 @@ export const illegalTransition = (agent: Agent, event: LifecycleEvent, ids: Ids)
 
 export const domainIsFull = (domain: string, limit: number, ids: Ids): Output =>
   raise('medium', `agent ${ids.id} is refused: domain ${domain} has its ${limit} agents; stop one of them or raise DOMAIN_LIMITS`, ids);
-
-/** The event id is the same however often it is decided, so that the failure is handled once. */
-export const wentSilent = ({ profile: { agent_id, domain }, lastSeen }: Agent, now: number): Output => {
-  const last_seen = iso(lastSeen ?? now);
-  return output(
-    failure,
-    { severity: 'high' },
-    {
-      type: 'failure',
-      event_id: `silent-${agent_id}-${lastSeen}`,
-      agent_id,
-      failure_type: 'timeout_failure',
-      severity: 'high',
-      context: { last_seen, ...(domain !== undefined && { domain }) },
-      detection_time: iso(now),
-    },
-  );
-};
-
-export const isWell = ({ profile: { agent_id }, lastSeen }: Agent): Output =>
-  output(
-    health,
-    { agent_id },
-    { type: 'health', agent_id, status: { state: 'healthy' }, ...(lastSeen !== null && { timestamp: iso(lastSeen) }) },
-  );
 
 /** The agent's entry in the bucket AGENT_STATE: put, or deleted where it is not to be shown. */
 export const mirrored = (agent: Agent): Output => {

@@ -81,14 +81,14 @@ export const startBridge = async ({
   const inHand = await natsInHand(nc);
   const started = Date.now();
 
-  const sourceOf = async (fn: FunctionEntry, binding: Binding, { epoch, start }: BindingState): Promise<Source> => {
+  const sourceOf = async (fn: FunctionEntry, binding: Binding, { epoch, start }: BindingState, owned: () => boolean): Promise<Source> => {
     const { source, name, ordered } = binding;
     const durable = { nc, durable: durableName(name), ackWait: fn.timeout + WRITE_MARGIN_MS + ACK_SLACK_MS, log };
     if (binding.alarms) return alarmSource({ ...durable, functionName: fn.name });
     switch (source.kind) {
       case 'jetstream': {
         const from = start ?? binding.start;
-        return jetstreamSource({ ...durable, ...source, epoch, ...(from && { start: from }), ...(ordered && { ordered }) });
+        return jetstreamSource({ ...durable, ...source, epoch, ...(from && { start: from }), ...(ordered && { ordered, owned }) });
       }
       case 'core':
       case 'request': {
@@ -109,7 +109,7 @@ export const startBridge = async ({
       invoker,
       publisher,
       states,
-      sourceOf: (binding, state) => sourceOf(share.fn, binding, state),
+      sourceOf: (binding, state, owned) => sourceOf(share.fn, binding, state, owned),
       announce: ({ name, description = '' }, endpoints) =>
         microService({ nc, name, version: packageJson.version, description, endpoints, started }),
       flush: () => nc.flush(),

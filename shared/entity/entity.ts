@@ -29,7 +29,15 @@ export type Child = {
 };
 
 /** The alarm of an entity went off: look at the state whether it is really time. */
-export type Alarm = { message: 'alarm'; due: number; key: EntityKey };
+export type Alarm = {
+  message: 'alarm';
+  due: number;
+  key: EntityKey;
+  /** Since when all that is said to the function outside of streams was heard, epoch ms; absent: it hears nothing there. */
+  heardSince?: number;
+  /** The sweep rings, because the alarm is overdue or outputs are unconfirmed: no time was set for it. */
+  swept?: true;
+};
 
 export type Decision<State> =
   | {

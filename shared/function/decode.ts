@@ -27,13 +27,19 @@ const unreadable = (record: BatchRecord, code: string, message: string): ItemFai
   reason: { code, message },
 });
 
-const alarmBody = z.object({ due: z.iso.datetime() });
+const alarmBody = z.object({ due: z.iso.datetime(), swept: z.literal(true).optional() });
 
-const alarmOf = (record: BatchRecord, functionName: string): Alarm | undefined => {
+const alarmOf = (record: BatchRecord, functionName: string, heardSince: string | undefined): Alarm | undefined => {
   const [kind, id] = record.subject.slice(`timers.due.${functionName}.`.length).split('.');
   const body = alarmBody.safeParse(readEnvelope(record).body);
   if (!kind || !id || !body.success) return undefined;
-  return { message: 'alarm', due: Date.parse(body.data.due), key: keyOf(kind, id) };
+  return {
+    message: 'alarm',
+    due: Date.parse(body.data.due),
+    key: keyOf(kind, id),
+    ...(heardSince !== undefined && { heardSince: Date.parse(heardSince) }),
+    ...(body.data.swept && { swept: true }),
+  };
 };
 
 export const decode = (options: {
@@ -46,8 +52,8 @@ export const decode = (options: {
   const queryByMessage = new Map(options.queries.map((query) => [query.message.name, query]));
   const messages = [...options.entities.flatMap((spec) => spec.accepts), ...options.queries.map((query) => query.message)];
 
-  const readAlarm = (record: BatchRecord, decoded: Decoded): void => {
-    const alarm = alarmOf(record, options.name);
+  const readAlarm = (record: BatchRecord, decoded: Decoded, heardSince?: string): void => {
+    const alarm = alarmOf(record, options.name, heardSince);
     const spec = alarm && specByKind.get(kindOf(alarm.key));
     // An alarm is a hint: one that nobody asked for is done. Alarms are retried for ever, so this one would ring for ever.
     if (spec) decoded.works.push({ record, spec, key: alarm.key, event: alarm });
@@ -81,7 +87,7 @@ export const decode = (options: {
       const alarms = batch.binding === `${options.name}.alarms`;
       for (const record of batch.Records) {
         try {
-          (alarms ? readAlarm : readRecord)(record, decoded);
+          (alarms ? readAlarm : readRecord)(record, decoded, batch.heardSince);
         } catch (error) {
           decoded.unreadable.push(unreadable(record, 'unreadable', `${record.subject} cannot be read: ${String(error)}`));
         }

@@ -25,9 +25,9 @@ const agentSchema = z.object({
   since: z.number(),
   /** Why it is there, where that needs saying. */
   reason: z.string().optional(),
-  /** When it last gave a sign of life, epoch ms, at most 30 s too old; null: never in this incarnation. */
+  /** When it last gave a sign of life, epoch ms, at most two minutes too old; null: never in this incarnation. */
   lastSeen: z.number().nullable(),
-  /** false: silent for too long. */
+  /** false: the health monitor misses it. */
   responsive: z.boolean(),
   /** What it says of itself. */
   status: z.enum(['ready', 'busy', 'paused', 'error']),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { coreSource } from '#infra/bridge/sources/core-source.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
-import { collector } from './bridge-nats.ts';
+import { collector, startNats } from './bridge-nats.ts';
 
 let server: TestNats;
 beforeAll(async () => {
@@ -58,6 +58,27 @@ describe('a core source', () => {
     expect((await source.readFloor()).sequence).toBe(1);
     sink.deliveries[1]?.ack();
     expect((await source.readFloor()).sequence).toBe(3);
+  });
+
+  it('says since when it missed nothing: not what had no room', async () => {
+    const { source, dropped } = await setup({ room: 0 });
+    const before = source.heardSince?.() ?? 0;
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(before));
+    await publish(1);
+    await vi.waitFor(() => expect(dropped).toEqual(['no_room']));
+    expect(source.heardSince?.()).toBeGreaterThan(before);
+  });
+
+  it('says since when it missed nothing: not while the connection was lost', async () => {
+    const own = await startNats('authorization { user: test, password: test }');
+    onTestFinished(() => own.stop());
+    const options = { binding: 'f.beats', subjects: ['a'], bridgeId: 'b1', started: 1, dropped() {} };
+    const source = coreSource({ nc: own.nc, ...options });
+    source.start(collector());
+    await own.nc.flush();
+    const lost = Date.now();
+    await own.crash();
+    await vi.waitFor(() => expect(source.heardSince?.()).toBeGreaterThan(lost));
   });
 
   it('settles and counts a record that the function failed, once', async () => {

@@ -97,6 +97,8 @@ export const createBridges = (bed: Bed, { plan, attack, events, alarms, core, in
         core.listen(mine, callback);
         return { drain: async () => core.leave(mine) };
       },
+      // It is never lost.
+      async *status() {},
     };
     const options = {
       nc: nc as never,

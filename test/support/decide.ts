@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Headers } from '#shared/contract.ts';
+import type { Headers, Rhythm } from '#shared/contract.ts';
 import type { Alarm, Decision, EntitySpec, Output } from '#shared/entity/entity.ts';
 import { type EntityKey, keyOf } from '#shared/entity/key.ts';
 import type { Kind } from '#shared/entity/kind.ts';
@@ -15,14 +15,14 @@ import { buildSubject } from '#shared/subjects.ts';
 /** Where a story begins: 2026-01-01T00:00:00Z, epoch ms. */
 export const START = Date.UTC(2026, 0, 1);
 
-type Extra = { sentAt?: number; headers?: Headers; reply?: string };
+type Extra = { sentAt?: number; headers?: Headers; reply?: string; rhythm?: Rhythm };
 
 /** A message as `decide` sees it. `body` is checked by the message's schema. */
 export const received = <M extends AnyMessage>(
   message: M,
   params: Received<M>['params'],
   body: unknown,
-  { sentAt = START, headers = {}, reply }: Extra = {},
+  { sentAt = START, headers = {}, reply, rhythm }: Extra = {},
 ) =>
   ({
     message: message.name,
@@ -32,9 +32,10 @@ export const received = <M extends AnyMessage>(
     headers,
     sentAt,
     ...(reply && { reply }),
+    ...(rhythm && { rhythm }),
   }) as Received<M>;
 
-type Stored = { state: unknown; wakeAt: number | null; children: Map<string, unknown> };
+type Stored = { state: unknown; wakeAt: number | null /** Known to the timer alone. */; checkAt?: number; children: Map<string, unknown> };
 
 export const drive = <State, M extends AnyMessage, Settings, View>(
   spec: EntitySpec<State, M, Settings, View>,
@@ -50,7 +51,7 @@ export const drive = <State, M extends AnyMessage, Settings, View>(
   const at = (key: EntityKey): Stored => entities.get(key) ?? { state: undefined, wakeAt: null, children: new Map() };
 
   const decide = (key: EntityKey, event: Received<M> | Alarm, recordId: string): Decision<State> => {
-    const { wakeAt, children, ...stored } = at(key);
+    const { wakeAt, children, checkAt: _, ...stored } = at(key);
     const state = throughTable(stored.state) as State | undefined;
     const also = spec.also?.(state, event, view) ?? [];
     const decision = spec.decide(state, event, {
@@ -74,7 +75,7 @@ export const drive = <State, M extends AnyMessage, Settings, View>(
   };
 
   const take = (key: EntityKey, decision: Extract<Decision<State>, { outcome: 'done' }>, named: EntityKey[]): void => {
-    const before = at(key);
+    const { checkAt: _, ...before } = at(key);
     const children = new Map(before.children);
     for (const child of decision.children ?? []) children.set(child.name, throughTable(child.data));
     for (const name of decision.drop ?? []) children.delete(name);
@@ -86,17 +87,19 @@ export const drive = <State, M extends AnyMessage, Settings, View>(
       entities.set(other, { ...at(other), state: throughTable(otherState) });
     }
     const publish = decision.publish ?? [];
+    const check = decision.checkAt === undefined ? {} : { checkAt: decision.checkAt };
     if (!isDeepStrictEqual(before, after) || publish.length > 0 || others.length > 0) {
       writes++;
-      entities.set(key, after);
-    }
+      entities.set(key, { ...after, ...check });
+    } else if (entities.has(key)) entities.set(key, { ...before, ...check });
     published.push(...(throughTable(publish) as Output[]));
   };
 
+  /** The check is forgotten with the next touch, and where there is no alarm. */
+  const dueOf = ({ wakeAt, checkAt = Infinity }: Stored): number => (wakeAt === null ? Infinity : Math.min(wakeAt, checkAt));
+
   const nextAlarm = (until: number): [EntityKey, Stored] | undefined =>
-    [...entities]
-      .filter(([, { wakeAt }]) => wakeAt !== null && wakeAt <= until)
-      .sort(([, a], [, b]) => (a.wakeAt as number) - (b.wakeAt as number))[0];
+    [...entities].filter(([, stored]) => dueOf(stored) <= until).sort(([, a], [, b]) => dueOf(a) - dueOf(b))[0];
 
   return {
     /** Decides a message now, or at its `sentAt` when that is later. */
@@ -104,19 +107,23 @@ export const drive = <State, M extends AnyMessage, Settings, View>(
       now = Math.max(now, event.sentAt);
       return decide(keyOf(spec.of.kind, spec.id(event)), throughTable(event) as Received<M>, recordId);
     },
-    /** Lets time pass until `time`, epoch ms; alarms go off when they are due, `late` ms after it. */
-    until: (time: number, late = 0): void => {
+    /** Lets time pass until `time`, epoch ms; alarms go off when they are due, `late` ms after it, and tell `more`. */
+    until: (time: number, late = 0, more: Partial<Alarm> = {}): void => {
       for (let rings = 0, next = nextAlarm(time); next; next = nextAlarm(time)) {
         if (++rings > 1000) throw new Error(`${next[0]} is woken again and again`);
-        const due = next[1].wakeAt as number;
+        const due = dueOf(next[1]);
         now = Math.max(now, due + late);
-        decide(next[0], { message: 'alarm', due, key: next[0] }, `TIMERS@0:${++records}:${now}`);
+        decide(next[0], { message: 'alarm', due, key: next[0], ...more }, `TIMERS@0:${++records}:${now}`);
       }
       now = Math.max(now, time);
     },
     /** An alarm that nobody set: an early or stray one. */
-    ring: (id: string): Decision<State> =>
-      decide(keyOf(spec.of.kind, id), { message: 'alarm', due: now, key: keyOf(spec.of.kind, id) }, `TIMERS@0:${++records}:${now}`),
+    ring: (id: string, more: Partial<Alarm> = {}): Decision<State> =>
+      decide(
+        keyOf(spec.of.kind, id),
+        { message: 'alarm', due: now, key: keyOf(spec.of.kind, id), ...more },
+        `TIMERS@0:${++records}:${now}`,
+      ),
     state: (id: string): State | undefined => at(keyOf(spec.of.kind, id)).state as State | undefined,
     /** The state of any entity of the function. */
     stateOf: (key: EntityKey): unknown => at(key).state,

@@ -29,7 +29,7 @@ export const aBinding = (over: Partial<Binding> = {}): Binding => ({
   source: { kind: 'jetstream', stream: 'EVENTS', subjects: ['in.>'] },
   batchSize: 10,
   batchWindow: 0,
-  groupBy: { token: 2 },
+  groupBy: { tokens: [2] },
   retry: { attempts: 3, backoff: [1000, 5000], maxAge: 3_600_000 },
   ...over,
 });

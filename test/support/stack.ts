@@ -30,6 +30,8 @@ export type Stack = {
   table: Target['table'];
   /** Resolves when a stream has it. */
   publish(subject: string, body: unknown): Promise<void>;
+  /** No bridge runs meanwhile. */
+  withoutBridge(meanwhile: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -40,7 +42,8 @@ export const setupStack = async (environment: Record<string, string> = {}): Prom
   if (!setupTarget) throw new Error(`MISTERSMITH_TARGET ${process.env.MISTERSMITH_TARGET} is none of ${Object.keys(targets)}`);
   const [nats, target] = await Promise.all([setupNats({ streams: true }), setupTarget(manifest, environment)]);
   const nc = nats.connection;
-  const bridge = await startBridge({ manifest, connection: nc, invoker: target.invoker, log: () => undefined });
+  const start = () => startBridge({ manifest, connection: nc, invoker: target.invoker, log: () => undefined });
+  let bridge = await start();
   const js = jetstream(nc);
   return {
     nc,
@@ -48,6 +51,11 @@ export const setupStack = async (environment: Record<string, string> = {}): Prom
     table: target.table,
     publish: async (subject, body) => {
       await js.publish(subject, typeof body === 'string' ? body : JSON.stringify(body));
+    },
+    withoutBridge: async (meanwhile) => {
+      await bridge.drain(5000);
+      await meanwhile();
+      bridge = await start();
     },
     stop: async () => {
       await bridge.drain(5000);

@@ -4,12 +4,24 @@ import { agents } from '#functions/agent-registry/decide.ts';
 import { find, resolve } from '#functions/agent-registry/queries.ts';
 import { settings } from '#functions/agent-registry/settings.ts';
 import type { EntityKey } from '#shared/entity/key.ts';
-import { readerOf } from '#shared/entity/reader.ts';
+import { type Reader, readerOf } from '#shared/entity/reader.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { agentAvailable, discoveryFind, discoveryResolve } from '#shared/messages/discovery.ts';
-import { agentCreated, agentError, agentHeartbeat, agentReady, agentStarted, agentStopped } from '#shared/messages/lifecycle.ts';
+import {
+  agentCreated,
+  agentError,
+  agentHeartbeat,
+  agentReady,
+  agentSnapshot,
+  agentStarted,
+  agentStopped,
+  sessionHeartbeat,
+} from '#shared/messages/lifecycle.ts';
+import { orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
+import { health } from '#shared/messages/supervision.ts';
 import type { Agent } from '#shared/registry/agent.ts';
 import { isMember } from '#shared/registry/lifecycle.ts';
+import { readSnapshot } from '#shared/registry/snapshot.ts';
 import { drive, received, START } from '#test/support/decide.ts';
 
 const verbs = { created: agentCreated, started: agentStarted, ready: agentReady, stopped: agentStopped, error: agentError };
@@ -123,12 +135,25 @@ test('an announcement of an unknown agent begins its registration', () => {
   expect(lifecycle(story)).toBe('active');
 });
 
-test('heartbeats every second are written, and mirrored, every 30 s', () => {
+test('heartbeats every second are written, and mirrored, every two minutes', () => {
   const story = activeAgent();
   const writes = story.writes();
-  for (let second = 1; second <= 300; second++) story.tell(beats(START + second * 1000));
-  expect(story.writes() - writes).toBe(10);
-  expect(kept(story)).toHaveLength(11);
+  for (let second = 1; second <= 600; second++) story.tell(beats(START + second * 1000));
+  expect(story.writes() - writes).toBe(5);
+  expect(kept(story)).toHaveLength(6);
+});
+
+test('a load that moved by 0.2 is written after 10 s, one that moved less is not', () => {
+  const story = activeAgent();
+  for (const [ms, current_load] of [
+    [9999, 0.9],
+    [10_000, 0.19],
+    [10_001, 0.2],
+    [20_000, 0.9],
+    [20_001, 0.2],
+  ] as const)
+    story.tell(beats(START + ms, { current_load }));
+  expect(kept(story).map(({ current_load }) => current_load)).toEqual([0, 0.2]);
 });
 
 test('a change of status is written at once, with the load', () => {
@@ -137,24 +162,99 @@ test('a change of status is written at once, with the load', () => {
   expect(kept(story).at(-1)).toMatchObject({ status: 'busy', current_load: 0.9 });
 });
 
-test('90 s of silence is published once, and the next heartbeat says that it is well', () => {
+const judged = (state: string, sentAt = START) => received(health, { agent_id: 'a1' }, { agent_id: 'a1', status: { state } }, { sentAt });
+
+test('the health monitor says who is responsive: heartbeats do not', () => {
+  const story = activeAgent();
+  const path = [judged('unresponsive'), beats(START + 130_000), judged('healthy'), judged('degraded')].map((event) => {
+    story.tell(event);
+    return story.state('a1')?.responsive;
+  });
+  expect(path).toEqual([false, false, true, true]);
+});
+
+test('an agent that falls silent leaves the bucket by itself: its entry is not renewed', () => {
+  const story = activeAgent();
+  story.tell(judged('unresponsive'));
+  expect(kept(story)).toHaveLength(1);
+});
+
+test('what is said of the health of an agent that is not known, or that left, changes nothing', () => {
+  const story = registry();
+  expect(story.tell(judged('unresponsive'))).toEqual({ outcome: 'done' });
+  for (const verb of ['created', 'stopped'] as const) story.tell(says(verb));
+  expect(story.tell(judged('unresponsive'))).toEqual({ outcome: 'done' });
+});
+
+test('an agent that is unresponsive while it drains has left its domain', () => {
   const story = activeAgent({ domain: 'nlp' });
-  story.until(START + 119_999);
-  expect(story.bodies('supervision')).toEqual([]);
-  story.until(START + 3_600_000);
-  story.tell(beats(START + 3_600_000));
-  expect(story.bodies('supervision')).toEqual([
-    {
-      type: 'failure',
-      event_id: `silent-a1-${START}`,
-      agent_id: 'a1',
-      failure_type: 'timeout_failure',
-      severity: 'high',
-      context: { last_seen: new Date(START).toISOString(), domain: 'nlp' },
-      detection_time: new Date(START + 120_000).toISOString(),
-    },
-    { type: 'health', agent_id: 'a1', status: { state: 'healthy' }, timestamp: new Date(START + 3_600_000).toISOString() },
-  ]);
+  const draining = { ...(story.state('a1') as Agent), lifecycle: 'draining' as const };
+  const also = () => ({ members: 1 });
+  const context = { now: START, id: 'a1', wakeAt: null, settings: settings.parse({}), also } as unknown as Parameters<
+    typeof agents.decide
+  >[2];
+  expect(agents.also?.(draining, judged('unresponsive'), undefined)).toEqual(['domain#nlp']);
+  expect(agents.decide(draining, judged('unresponsive'), context)).toMatchObject({
+    state: { lifecycle: 'terminated', reason: 'silent' },
+    also: { 'domain#nlp': { members: 0 } },
+  });
+});
+
+const session = { agent: 'coder', owner: 'kim', session: 's1' };
+
+test('a session of the Synadia protocol is an active agent, with what its heartbeat says', () => {
+  const story = registry();
+  story.tell(received(sessionHeartbeat, session, { ...session, instance_id: 'i1', interval_s: 30 }));
+  expect(story.state('coder-kim-s1')).toMatchObject({
+    profile: { agent_id: 'coder-kim-s1', name: 'coder', instance_id: 'i1', metadata: { owner: 'kim', session: 's1' } },
+    lifecycle: 'active',
+    lastSeen: START,
+  });
+});
+
+const busBeat = (sentAt: number) =>
+  received(orchestratorBroadcast, { message_type: 'heartbeat' }, { from_agent: 'a1', message_type: 'heartbeat' }, { sentAt });
+
+test('an agent of document 004 is active by its heartbeat, also when it comes back after a day', () => {
+  const story = registry();
+  story.tell(busBeat(START));
+  expect(lifecycle(story)).toBe('active');
+  story.until(START + 25 * 3_600_000);
+  expect(story.state('a1')?.reason).toBe('silent');
+  story.tell(busBeat(START + 26 * 3_600_000));
+  expect(lifecycle(story)).toBe('active');
+});
+
+test('a heartbeat on the bus does not make an agent active that registers itself, nor one that has just stopped', () => {
+  const story = registry();
+  story.tell(says('created'));
+  story.tell(busBeat(START + 1));
+  expect(lifecycle(story)).toBe('registered');
+  story.tell(says('stopped', {}, START + 2));
+  story.tell(busBeat(START + 3));
+  expect(lifecycle(story)).toBe('terminated');
+});
+
+const snapshot = (of: unknown, sentAt = START) => received(agentSnapshot, { agent_id: 'a1' }, { agent_id: 'a1', snapshot: of }, { sentAt });
+
+test('the last snapshot of an agent is kept, whatever order they come in', async () => {
+  const story = activeAgent();
+  for (const [of, at] of [
+    ['first', 1],
+    ['last', 3],
+    ['late', 2],
+  ] as const)
+    story.tell(snapshot(of, START + at));
+  const children = async (_: unknown, id: string) => story.children(id);
+  expect(await readSnapshot({ children } as unknown as Reader, 'a1')).toEqual({ at: START + 3, snapshot: 'last' });
+});
+
+test('a snapshot that is too large is refused with a sentence', () => {
+  const story = activeAgent();
+  expect(story.tell(snapshot('x'.repeat(65_535)))).toMatchObject({
+    outcome: 'deadLetter',
+    reason: { message: 'the snapshot of agent a1 has 65537 bytes, 65536 are kept: put what is large elsewhere and send where' },
+  });
 });
 
 test('a registered agent that never came is not missed', () => {
@@ -174,19 +274,12 @@ test('an agent that is silent for a day gives its place in the domain back', () 
   ]);
 });
 
-test('an agent that beats often is not called silent before 90 s, though not every beat is written', () => {
+test('an alarm that rings far too late forgets nobody: heartbeats were lost meanwhile', () => {
   const story = activeAgent();
-  story.tell(beats(START + 29_999));
-  story.until(START + 29_999 + 90_000);
-  expect(story.bodies('supervision')).toEqual([]);
-});
-
-test('an alarm that rings far too late blames nobody: heartbeats were lost meanwhile', () => {
-  const story = activeAgent();
-  story.until(START + 120_000, 600_000);
-  expect([story.bodies('supervision'), story.wakeAt('a1')]).toEqual([[], START + 120_000 + 600_000 + 120_000]);
-  story.until(START + 120_000 + 600_000 + 120_000);
-  expect(story.bodies('supervision.failures')).toHaveLength(1);
+  story.until(START + 24 * 3_600_000, 600_000);
+  expect(lifecycle(story)).toBe('active');
+  story.until(START + 25 * 3_600_000);
+  expect(lifecycle(story)).toBe('terminated');
 });
 
 test('an alarm that nobody set changes nothing', () => {

@@ -49,7 +49,10 @@ export type Dispatcher = {
 
 const keyOf = ({ groupBy }: Binding, record: BatchRecord): string => {
   if (!groupBy) return record.id;
-  if ('token' in groupBy) return record.subject.split('.')[groupBy.token - 1] ?? record.id;
+  if ('tokens' in groupBy) {
+    const tokens = record.subject.split('.');
+    return groupBy.tokens.map((token) => tokens[token - 1] ?? record.id).join('-');
+  }
   const body = readEnvelope(record).body as Record<string, unknown> | null | undefined;
   const value = body?.[groupBy.field];
   return typeof value === 'string' ? value : record.id;
@@ -87,6 +90,9 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       }
     }
     const key = keyOf(to.binding, record);
+    const folds = to.binding.source.kind === 'core' && to.binding.source.fold && to.binding.groupBy;
+    const rhythm = folds ? to.rhythms.arrived(key, delivery.receivedAt) : undefined;
+    if (rhythm) record.rhythm = rhythm;
     const folded = to.folding.get(key);
     if (folded) {
       foldInto(folded, delivery);
@@ -97,7 +103,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     const alone = tracked?.failures === 0 && record.deliveries > to.binding.retry.attempts;
     const held: Held = { delivery, consumer: to.source.consumer, tracked, key, bytes, queuedAt: clock.now(), alone, released: false };
     if (tracked) tracked.held = held;
-    if (to.binding.source.kind === 'core' && to.binding.source.fold) to.folding.set(key, held);
+    if (folds) to.folding.set(key, held);
     to.heldCount++;
     to.heldBytes += held.bytes;
     const parked = to.parked.get(key);

@@ -5,6 +5,7 @@ import type { Binding } from '../manifest/manifest.ts';
 import type { BindingMetrics } from '../observe/metrics.ts';
 import type { Delivery, Source } from '../ports/ports.ts';
 import type { Queue, Queueable } from './lanes.ts';
+import { measureRhythms, type Rhythms } from './rhythm.ts';
 
 /** The newest message of a binding may be so many sequences ahead of its oldest unsettled one (rule 8). */
 export const MAX_SPAN = 10_000;
@@ -42,6 +43,8 @@ export type Attached = Queue & {
   heldBytes: number;
   /** `fold: latest`: what waits, by key. */
   folding: Map<string, Held>;
+  /** `fold: latest`: how the messages of a key come. */
+  rhythms: Rhythms;
   /** Ordered bindings: a message that is tried again at `until` (epoch ms), and the later ones of its key behind it. */
   parked: Map<string, Parked>;
   wake: (() => void) | undefined;
@@ -63,6 +66,7 @@ export const newAttached = (binding: Binding, source: Source, metrics: BindingMe
   heldCount: 0,
   heldBytes: 0,
   folding: new Map(),
+  rhythms: measureRhythms(),
   parked: new Map(),
   wake: undefined,
   closing: false,

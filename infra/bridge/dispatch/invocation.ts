@@ -3,6 +3,7 @@ import { sleep } from '#shared/clock.ts';
 import { type Answer, answerSchema, type Batch, type Floor } from '#shared/contract.ts';
 import { InvokeError } from '../ports/ports.ts';
 import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
+import { heardSince } from './heard-since.ts';
 import { type Attached, extend, type Held, NO_FLOOR, refreshFloor } from './held.ts';
 
 const FLOOR_AGE_MS = 1000;
@@ -44,6 +45,7 @@ export const eventOf = (
   const deadline = Math.min(clock.now() + fn.timeout, settle ? Infinity : patience(batch));
   extend(of, batch, deadline + writeMargin, clock);
   const { consumer } = batch[0] as Held;
+  const heard = of.binding.alarms ? heardSince(d) : undefined;
   return {
     eventSource: of.source.eventSource,
     binding: of.name,
@@ -53,6 +55,7 @@ export const eventOf = (
       floors: { ...elsewhere, ...Object.fromEntries(d.attached.map(({ floor }) => [floor.consumer, floor.value])) },
     }),
     deadline: new Date(deadline).toISOString(),
+    ...(heard !== undefined && { heardSince: new Date(heard).toISOString() }),
     ...(settle && { settle: true as const }),
     ...(of.binding.ordered && { ordered: true as const }),
     Records: batch.map(({ delivery }) => delivery.record),

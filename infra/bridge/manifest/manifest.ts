@@ -6,8 +6,8 @@ export type SourceSpec =
   | { kind: 'core'; subjects: string[]; fold?: 'latest' }
   | { kind: 'request'; subjects: string[] };
 
-/** How a message finds its lane: a subject token (1-based), a field of the decoded body, or the record's own id. */
-export type GroupBy = { token: number } | { field: string } | undefined;
+/** How a message finds its lane: tokens of the subject (1-based), joined with `-`; a field of the decoded body; or the record's own id. */
+export type GroupBy = { tokens: number[] } | { field: string } | undefined;
 
 /** Where a new consumer begins; the time is an ISO time. */
 export type Start = 'all' | 'new' | { time: string } | { sequence: number };

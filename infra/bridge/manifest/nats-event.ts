@@ -45,7 +45,10 @@ const fields = z.strictObject({
   batchSize: z.number().int().min(1).max(10_000).default(100).describe('Messages in an invocation, at most'),
   batchWindow: z.number().int().min(0).max(300_000).default(0).describe('How long a batch waits to fill, ms'),
   concurrency: z.number().int().min(1).max(1000).default(4).describe('Lanes of the function, so invocations in flight'),
-  groupBy: z.string().optional().describe('What is decided together: a token of the subject ($2 is the second) or a field of the body'),
+  groupBy: z
+    .string()
+    .optional()
+    .describe('What is decided together: a token of the subject ($2 is the second), several of them ($2-$3), or a field of the body'),
   ordered: z.boolean().default(false).describe('A message that is tried again holds back the later ones of its key'),
   start: start.optional().describe('Where a new consumer begins: all, new, a time or a sequence'),
   streamed: z.boolean().default(false).describe('With request: the function streams its answer'),

@@ -39,8 +39,8 @@ const serverlessSchema = z.looseObject({
 
 const toGroupBy = (text: string | undefined): GroupBy => {
   if (text === undefined) return undefined;
-  const token = /^\$(\d+)$/.exec(text)?.[1];
-  return token ? { token: Number(token) } : { field: text };
+  if (!/^\$\d+(-\$\d+)*$/.test(text)) return { field: text };
+  return { tokens: text.split('-').map((token) => Number(token.slice(1))) };
 };
 
 const toSource = (event: NatsEvent): SourceSpec => {

@@ -16,7 +16,7 @@ const alarmBinding = (fn: FunctionEntry): Binding => ({
   batchSize: Math.max(100, ...fn.bindings.map((binding) => binding.batchSize)),
   batchWindow: 0,
   // timers.due.<function>.<kind>.<id>.<token>
-  groupBy: { token: 5 },
+  groupBy: { tokens: [5] },
   retry: { attempts: 5, backoff: [1000, 5000, 30_000, 60_000], maxAge: Number.MAX_SAFE_INTEGER },
   alarms: true,
 });

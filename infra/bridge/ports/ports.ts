@@ -38,6 +38,8 @@ export type Source = {
   stop(): Promise<void>;
   /** How long the server waits for an ack, ms; absent for sources that do not deliver again. */
   ackWait?: number;
+  /** Since when no message was missed, epoch ms; absent for sources that deliver again. */
+  heardSince?(): number;
 };
 
 export type InvokeFailure = 'function_error' | 'timeout' | 'malformed' | 'too_large' | 'throttled' | 'unreachable';

@@ -6,6 +6,7 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { ErrorBody } from '#shared/contract.ts';
 import type { Delivery, Source } from '../ports/ports.ts';
+import { reconnected } from '../ports/reconnected.ts';
 import { batchRecord, bytesOf, durableName } from '../ports/record.ts';
 
 export type UnstoredSourceOptions = {
@@ -52,6 +53,8 @@ export const unstoredSource = (
   // The binding is part of the origin: each binding counts for itself, and two must not name two messages alike.
   const origin = `${kind}.${bridgeId}.${durableName(binding)}@${started}`;
   const settled = contiguous();
+  const connection = reconnected(nc, clock);
+  let heardSince = clock.now();
   let subscriptions: Subscription[] = [];
   let sequence = 0;
 
@@ -83,13 +86,16 @@ export const unstoredSource = (
   return {
     eventSource: `nats:${kind}`,
     consumer: `${kind}@${started}/${binding}.${bridgeId}`,
+    heardSince: () => Math.max(heardSince, connection.at),
     start(sink) {
+      heardSince = clock.now();
       const arrive = (msg: Msg, subject: string) => {
         const added = extra(msg, subject);
         const refusal = added.refusal ?? (sink.room() > 0 ? undefined : NO_ROOM);
         if (!refusal) return sink.deliver(toDelivery(msg, added));
         added.respond?.({ error: refusal });
         added.settled?.();
+        heardSince = clock.now();
         dropped(added.refusal ? 'refused' : 'no_room');
       };
       subscriptions = subjects.map((subject) => {

@@ -1,0 +1,41 @@
+/**
+ * Agents that know nothing of this registry: sessions of the Synadia Agent Protocol, and the agents of document 004. Their
+ * heartbeats are all that is known of them, and make them active. Pure.
+ */
+import { type SessionHeartbeat, sessionAgentId, type sessionHeartbeat } from '#shared/messages/lifecycle.ts';
+import type { Received } from '#shared/messages/message.ts';
+import type { orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
+import type { Agent, Profile } from '#shared/registry/agent.ts';
+import { seen, stranger } from './evolve.ts';
+
+export type ForeignBeat = Received<typeof sessionHeartbeat> | Received<typeof orchestratorBroadcast>;
+
+/** A heartbeat and the word that the agent stopped may cross by so much. */
+const CROSSED_MS = 10_000;
+
+export const foreignIdOf = (event: ForeignBeat): string =>
+  event.message === 'sessionHeartbeat' ? sessionAgentId(event.body) : event.body.from_agent;
+
+/** undefined: it says nothing that has to be written. */
+export const foreignBeat = (agent: Agent | undefined, event: ForeignBeat, id: string): Agent | undefined => {
+  const at = event.sentAt;
+  if (agent?.lifecycle === 'terminated' && at < agent.since + CROSSED_MS) return undefined;
+  if (!agent || agent.lifecycle === 'terminated') return introduced(stranger(id, at), event);
+  // One that is refused a place in its domain stays outside.
+  if (agent.lifecycle === 'unregistered' && agent.reason === undefined) return introduced(agent, event);
+  return seen(agent, { status: agent.status, load: agent.load, activeTasks: agent.activeTasks }, at);
+};
+
+const introduced = (agent: Agent, event: ForeignBeat): Agent => ({
+  ...agent,
+  profile: event.message === 'sessionHeartbeat' ? { ...agent.profile, ...profileOf(event.body) } : agent.profile,
+  lifecycle: 'active',
+  since: event.sentAt,
+  lastSeen: event.sentAt,
+});
+
+const profileOf = ({ agent, owner, session, instance_id }: SessionHeartbeat): Partial<Profile> => ({
+  name: agent,
+  ...(instance_id !== undefined && { instance_id }),
+  metadata: { owner, session },
+});
