@@ -5,6 +5,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type Stack, setupStack } from '#test/support/stack.ts';
 import type { Bench, Result } from './bench.ts';
+import { fleetDetection } from './fleet-detection.ts';
 import { quantile } from './quantile.ts';
 
 const WARM_UP = 100;
@@ -161,10 +162,21 @@ const recovery = async (stack: Stack): Promise<Result[]> => {
 
 const cases: Record<string, (stack: Stack) => Promise<Result[]>> = { command: toFirstCommand, pattern: toPattern, recovery };
 
+/** Agents, and ms from a heartbeat to the next. */
+const fleets: Record<string, [agents: number, intervalMs: number]> = {
+  'fleet=10': [10, 30_000],
+  'fleet=200': [200, 30_000],
+  'fleet=2000': [2000, 30_000],
+  'fleet=50,beat=1s': [50, 1000],
+};
+
 export const supervision: Bench = {
-  cases: Object.keys(cases),
+  cases: [...Object.keys(cases), ...Object.keys(fleets)],
   run: async (name) => {
-    const stack = await setupStack();
+    const fleet = fleets[name];
+    if (fleet) return fleetDetection(...fleet);
+    // Episodes end soon, or a thousand of them would be open at once.
+    const stack = await setupStack({ PATTERN_QUIET_MS: '200' });
     try {
       return (await cases[name]?.(stack)) ?? [];
     } finally {

@@ -1,0 +1,35 @@
+/** `control.patterns.list`: the episodes that are open. Those of several agents first, then agent by agent, a page at a time. */
+import type { Reader } from '#shared/entity/reader.ts';
+import { defineQuery } from '#shared/function/query.ts';
+import { controlPatternsList } from '#shared/messages/control-supervision.ts';
+import { type Episode, toWire } from './episode.ts';
+import { OUTBREAK, outbreakKind } from './outbreak.ts';
+import { OPEN, vitalsKind } from './vitals.ts';
+
+const DEFAULT_LIMIT = 100;
+/** Agents with episodes in an answer, which has to fit a message. */
+const MAX_LIMIT = 400;
+
+export type Page = { episodes: Episode[]; next?: string };
+
+const readPage = async (reader: Reader, after: string | undefined, limit: number): Promise<Page> => {
+  const [shared, ids] = await Promise.all([
+    after === undefined ? reader.load(outbreakKind, [OUTBREAK]) : undefined,
+    reader.lookup(vitalsKind, OPEN, { limit, ...(after !== undefined && { after }) }),
+  ]);
+  const own = await reader.load(vitalsKind, ids);
+  const last = ids.at(-1);
+  const episodes = [...(shared?.values() ?? []), ...own.values()].flatMap((state) => state.episodes);
+  return { episodes, ...(ids.length === limit && last !== undefined && { next: last }) };
+};
+
+export const list = defineQuery({
+  message: controlPatternsList,
+  read: ({ body: { after, limit = DEFAULT_LIMIT } }, reader) => readPage(reader, after, Math.min(limit, MAX_LIMIT)),
+  answer: ({ episodes, next }: Page, { body }) => ({
+    body: {
+      episodes: episodes.filter(({ pattern }) => body.pattern_type === undefined || pattern === body.pattern_type).map(toWire),
+      ...(next !== undefined && { next }),
+    },
+  }),
+});
