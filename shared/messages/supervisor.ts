@@ -35,7 +35,8 @@ const eventBody = z.looseObject({
   supervisor_id: id,
   /**
    * From a supervisor's process: `started` (it says what it is), `updated`, `child_added`, `child_removed`, `stopped`,
-   * `restart_failed`. To it: `escalation`. From recovery-coordinator: `recovering`, `recovered`, `gave_up`.
+   * `restart_failed`. To it: `escalation`. From recovery-coordinator: `recovering`, then `recovered`, `gave_up` or `joined`
+   * (another recovery took it over); `auto_shutdown`, `not_restarted` (a temporary child that failed).
    */
   event_type: z.string().min(1),
   ...supervisorFields,
