@@ -3,7 +3,7 @@
  * domain; SYS, the server's own. The subjects are those of `ways.ts`.
  */
 import { subjects, toFilter } from '#shared/subjects.ts';
-import { filterOf, readState } from './permissions.ts';
+import { filterOf, lastOrder, readState } from './permissions.ts';
 import { fewest } from './subject-filters.ts';
 import { type Rule, rules, type Way } from './ways.ts';
 
@@ -26,11 +26,14 @@ const service = (subject: string): Export => ({ kind: 'service', subject });
 /** Everybody who is asked `health.check.all` answers. */
 const answered = (subject: string): Export => ({ ...service(subject), many: true });
 
+/** What a domain may look up in the streams. */
+const lookUps = [...readState, lastOrder('*')];
+
 const domainAccount = (domain: string, others: readonly string[]): AccountSpec => ({
   name: domain,
   exports: [...new Set([...within('ask', domain), ...within('call', domain)])].map(answered),
   imports: [
-    ...[...within('report', domain), ...readState].map((subject): Import => ({ kind: 'service', subject, from: CONTROL })),
+    ...[...within('report', domain), ...lookUps].map((subject): Import => ({ kind: 'service', subject, from: CONTROL })),
     ...within('tell', domain).map((subject): Import => ({ kind: 'stream', subject, from: CONTROL })),
     ...others.flatMap((other) => within('call', other).map((subject): Import => ({ kind: 'service', subject, from: other }))),
   ],
@@ -41,7 +44,7 @@ export const accounts = (domains: readonly string[]): AccountSpec[] => [
   {
     name: CONTROL,
     exports: [
-      ...[...everywhere('report'), ...readState].map(service),
+      ...[...everywhere('report'), ...lookUps].map(service),
       ...everywhere('tell').map((subject): Export => ({ kind: 'stream', subject })),
     ],
     imports: domains.flatMap((domain) => within('ask', domain).map((subject): Import => ({ kind: 'service', subject, from: domain }))),

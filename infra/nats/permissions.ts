@@ -54,6 +54,10 @@ export const readState = ['INFO.KV_AGENT_STATE', 'MSG.GET.KV_AGENT_STATE']
   .map((verb) => `$JS.API.STREAM.${verb}`)
   .concat('$JS.API.DIRECT.GET.KV_AGENT_STATE', '$JS.API.DIRECT.GET.KV_AGENT_STATE.>');
 
+/** The last order that a supervisor's process was given, for when it was away. */
+export const lastOrder = (supervisorId: string): string =>
+  `$JS.API.DIRECT.GET.SUPERVISION_EVENTS.${filterOf(subjects.supervisorRestart, { supervisor_id: supervisorId })}`;
+
 const entries = Object.entries(rules) as [keyof typeof subjects, Rule][];
 const rolesOf = (role: DomainRole): DomainRole[] => (role === 'agent' ? ['agent'] : ['agent', role]);
 
@@ -69,7 +73,7 @@ export const domainPermissions = (role: DomainRole, identity: Identity): Permiss
       }),
     );
   return {
-    publish: fewest([...named('says'), ...(role === 'agent' ? [] : readState)]),
+    publish: fewest([...named('says'), ...(role === 'agent' ? [] : readState), ...(role === 'supervisor' ? [lastOrder(identity.id)] : [])]),
     subscribe: fewest([...named('hears'), `${inboxPrefix(identity.id)}.>`]),
     answers: ANSWERS,
   };

@@ -28,7 +28,8 @@ export type Rule = { ways: Way[]; roles: Partial<Record<DomainRole, Verbs>> };
 
 const rule = (ways: Way[], roles: Rule['roles'] = {}): Rule => ({ ways, roles });
 
-const lifecycle = rule(['report'], { agent: { says: 'own' }, supervisor: { hears: 'agent.*.*' } });
+// A supervisor's process speaks for agents that do not speak NATS.
+const lifecycle = rule(['report'], { agent: { says: 'own' }, supervisor: { says: 'any', hears: 'agent.*.*' } });
 const command = rule(['ask'], {
   agent: { hears: 'agent.<agent_id>.cmd.*' },
   coordinator: { says: 'any' },
@@ -58,7 +59,7 @@ export const rules: Record<keyof typeof subjects, Rule> = {
   commandExecute: command,
   commandPause: command,
   commandResume: command,
-  commandShutdown: command,
+  commandShutdown: rule(['ask'], { ...command.roles, supervisor: { says: 'any', hears: 'any' } }),
   commandConfig: command,
   commandStatus: command,
   agentResponse: rule(['report'], { agent: { says: 'own' }, coordinator: { hears: 'any' }, supervisor: { hears: 'any' } }),
@@ -71,7 +72,7 @@ export const rules: Record<keyof typeof subjects, Rule> = {
   recovery: rule(['tell'], { supervisor: { hears: 'any' } }),
   escalation: supervisorsAsk,
   pattern: supervisorsAsk,
-  supervisorEvent: rule(['tell'], { supervisor: { hears: 'own' } }),
+  supervisorEvent: rule(['report'], { supervisor: { says: 'own', hears: 'own' } }),
   supervisorRestart: rule(['tell'], { supervisor: { hears: 'own' } }),
   alert: agentsSay,
   notification: inside,

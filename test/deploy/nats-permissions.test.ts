@@ -38,6 +38,7 @@ const all = [
       '$JS.ACK.WORK_QUEUE.x.1.1.1.1.0',
     ],
     ...['$JS.API.STREAM.INFO.KV_AGENT_STATE', '$JS.API.DIRECT.GET.KV_AGENT_STATE.$KV.AGENT_STATE.agent.b1', '$KV.AGENT_STATE.agent.a1'],
+    ...['a1', 'b1'].map((id) => `$JS.API.DIRECT.GET.SUPERVISION_EVENTS.supervisor.${id}.cmd.restart`),
     ...['$KV.BRIDGE_LEASES.x', '$KV.BRIDGE_STATE.x', 'timers.set.f.x', 'timers.due.f.x', 'timers.due.failure-handler.agent.a1'],
     ...[
       'dlq.work.nlp.x.x',
@@ -76,7 +77,8 @@ const heard = [
 ];
 
 const agentSays = [
-  ...['created', 'started', 'ready', 'stopped', 'error', 'heartbeat', 'resp.x'].map((verb) => `agent.a1.${verb}`),
+  ...['created', 'started', 'ready', 'stopped', 'error', 'heartbeat', 'snapshot', 'resp.x'].map((verb) => `agent.a1.${verb}`),
+  ...['agents.hb.x.x.x', 'health.answer.a1'],
   ...['agents.discovery.find', 'agents.discovery.resolve', 'agents.nlp.a1-role.x', 'agents.vision.b1-role.x', 'agents.registry.available'],
   ...['supervision.health.a1', 'supervision.failures.x', 'alerts.x', 'metrics.agent.a1.x', 'route.x.y'],
   ...['coordination.tasks.status.x', 'coordination.resources.x', 'coordination.resources.request.x', 'coordination.sync.barrier.x'],
@@ -135,9 +137,13 @@ const coordinatorHears = [
 const supervisorSays = [
   ...agentSays,
   ...['execute', 'pause', 'resume', 'shutdown', 'config', 'status'].flatMap((verb) => [`agent.a1.cmd.${verb}`, `agent.b1.cmd.${verb}`]),
+  ...['created', 'started', 'ready', 'stopped', 'error', 'heartbeat'].map((verb) => `agent.b1.${verb}`),
   ...['health.check.a1', 'health.check.b1', 'health.check.all', 'supervision.events', 'supervision.escalation.x'],
+  ...['supervisor.a1.events', '$JS.API.DIRECT.GET.SUPERVISION_EVENTS.supervisor.a1.cmd.restart'],
   ...['broadcast.domain.nlp.x', 'control.circuit.list'],
   ...['control.escalation.list', 'control.escalation.ack', 'control.escalation.resolve'],
+  ...['define', 'remove', 'add_child', 'remove_child', 'show'].map((verb) => `control.supervisor.${verb}`),
+  ...['control.recovery.list', 'control.health.show', 'control.patterns.list', 'control.metrics.query', 'control.orchestrator.list'],
   ...['$JS.API.STREAM.INFO.KV_AGENT_STATE', '$JS.API.DIRECT.GET.KV_AGENT_STATE.$KV.AGENT_STATE.agent.b1'],
 ];
 const supervisorHears = [
@@ -145,6 +151,7 @@ const supervisorHears = [
   ...heard.filter((subject) => /^agent\.[^.]+\.[^.>]+$/.test(subject)),
   ...['supervision.health.a1', 'supervision.health.b1', 'supervision.recovery.a1', 'supervision.recovery.b1', 'supervision.failures.x'],
   ...['agent.a1.resp.x', 'agent.b1.resp.x', 'supervisor.a1.events', 'supervisor.a1.cmd.restart', 'agents.registry.available'],
+  ...['agent.a1.cmd.shutdown', 'agent.b1.cmd.shutdown'],
 ];
 const operatorSays = [
   ...all.filter((subject) => subject.startsWith('control.')),
@@ -161,6 +168,7 @@ const operatorSays = [
     '$JS.API.STREAM.MSG.GET.ALERTS',
   ],
   '$JS.API.DIRECT.GET.KV_AGENT_STATE.$KV.AGENT_STATE.agent.b1',
+  ...['a1', 'b1'].map((id) => `$JS.API.DIRECT.GET.SUPERVISION_EVENTS.supervisor.${id}.cmd.restart`),
 ];
 const internal = /^(_|\$KV|\$SRV|\$SYS|\$JS\.(API|ACK|>)|timers|anything|>|\*$)/;
 const operatorHears = heard.filter((subject) => !internal.test(subject) || subject === '_INBOX.a1.x');
@@ -168,7 +176,7 @@ const operatorHears = heard.filter((subject) => !internal.test(subject) || subje
 const stored = /^(supervision|supervisor|coordination|coord|pipeline|scatter|gather|work|alerts|notifications|dlq|timers\.due)\./;
 const bridgeSays = [
   ...all.filter((subject) => stored.test(subject)),
-  ...['a1', 'b1'].flatMap((id) => ['created', 'started', 'ready', 'stopped', 'error'].map((verb) => `agent.${id}.${verb}`)),
+  ...['a1', 'b1'].flatMap((id) => ['created', 'started', 'ready', 'stopped', 'error', 'snapshot'].map((verb) => `agent.${id}.${verb}`)),
   ...['circuit.x.report', 'circuit.x.open', 'circuit.x.closed', 'circuit.x.half-open'],
   ...[
     '_INBOX.a1.x',
@@ -189,10 +197,14 @@ const bridgeSays = [
     '$JS.ACK.ALERTS.x.1.1.1.1.0',
   ],
   ...['$JS.API.CONSUMER.CREATE.ALERTS', '$JS.API.CONSUMER.DELETE.ALERTS.x', '$JS.API.CONSUMER.MSG.NEXT.ALERTS.x'],
+  ...['a1', 'b1'].flatMap((id) => [`agent.${id}.cmd.shutdown`, `health.check.${id}`, `orchestrator.agent.${id}.x`]),
+  'health.check.all',
+  ...['a1', 'b1'].map((id) => `$JS.API.DIRECT.GET.SUPERVISION_EVENTS.supervisor.${id}.cmd.restart`),
 ];
 const bridgeHears = [
   ...heard.filter((subject) => /^(control|_INBOX\.bridge|\$SRV|agents\.discovery)\./.test(subject)),
   ...['agent.a1.heartbeat', 'agent.b1.heartbeat', 'agents.registry.available', 'circuit.x.report', '$KV.BRIDGE_LEASES.x'],
+  ...['agents.hb.x.x.x', 'health.answer.a1', 'health.answer.b1', 'metrics.agent.a1.x', 'metrics.agent.b1.x', 'metrics.system.x.x'],
 ];
 const provisionerSays = [
   ...[

@@ -11,6 +11,7 @@ import { apply } from '#infra/nats/apply-command.ts';
 import { connectTo } from '#infra/nats/connect.ts';
 import { type NatsCluster, setupNatsCluster } from '#test/support/nats-cluster.ts';
 import { collect } from '#test/support/stack.ts';
+import { startSupervised } from '#test/support/supervised.ts';
 import { setupTable, type TestTable } from '#test/support/table.ts';
 
 const WITHIN = { timeout: 10_000, interval: 20 };
@@ -80,6 +81,20 @@ test('its failure is recovered, and its supervisor hears of it', async () => {
   await expect.poll(() => recoveries.length, WITHIN).toBe(1);
 });
 
+test("a supervisor's process starts an agent, tells of its death, and brings it back, with the rights of its domain", async () => {
+  const env = { ...cluster.environment, NATS_CREDS: join(cluster.folder, 'super.creds'), NATS_INBOX: '_INBOX.super' };
+  const supervised = startSupervised(['--id', 'super', '--agents', 'a2', '--heartbeat', '0.2', '--', 'sleep', '1000'], env);
+  try {
+    await expect.poll(supervised.output, WITHIN).toContain('all are started');
+    process.kill(supervised.pid('a2'), 'SIGKILL');
+    await expect.poll(() => supervised.starts('a2'), WITHIN).toBe(2);
+    expect(await supervised.stop()).toBe(0);
+    expect(supervised.output()).not.toContain('refuses');
+  } finally {
+    supervised.child.kill('SIGKILL');
+  }
+});
+
 test('a task is assigned to it, done, and its end is heard by whoever asked for it', async () => {
   const done = await collect(coordinator, 'coordination.tasks.done.t1');
   worker.subscribe('coordination.tasks.assignment.a1', {
@@ -115,7 +130,7 @@ test('an unreadable message is a dead letter that an operator finds', async () =
     const { letters } = await ask(operator, 'control.dlq.list', { subject: 'supervision.failures.low' });
     return (letters as { function: string }[]).map((letter) => letter.function).sort();
   };
-  await expect.poll(givenUp, WITHIN).toEqual(['failure-handler', 'task-assignment']);
+  await expect.poll(givenUp, WITHIN).toEqual(['failure-handler', 'pattern-detector', 'task-assignment']);
 });
 
 test('the bridge answers an operator about its bindings, with every stream on three servers', async () => {

@@ -105,10 +105,11 @@ test('a scatter is gathered by the aggregator, or by a coordinator that it leave
 test('a crashed agent is recovered by its supervisor; a critical failure is also escalated until it is ready again', async () => {
   const refused = ['created', 'started'].map((event) => `agent nameless-001 is active: "${event}" is refused there and its state stays`);
   expect(await play('supervised')).toEqual({
-    recovery: [expect.objectContaining({ type: 'recovery', agent_id: 'fragile-001', recovery_action: 'restart' })],
+    children: [['fragile-001', true]],
+    orders: [expect.objectContaining({ agent_ids: ['fragile-001'], attempt: 1 })],
     restarted: expect.objectContaining({ agent_id: 'fragile-001', state: 'active', instance_id: 'run-2', healthy: true }),
     escalations: 0,
-    escalated: ['fragile-001'],
+    escalated: [['fragile-001', 'keeper-001']],
     alerted: ['alerts.critical'],
     resolved: ['the escalation of agent fragile-001 is resolved by fragile-001: the agent is ready again'],
     still_open: false,
