@@ -25,6 +25,14 @@ const lagging = () => {
   return { setTimers, last: () => last };
 };
 
+it('an alarm that was just set as it is wanted is not set again', async () => {
+  const { setTimers, last } = lagging();
+  for (let n = 0; n < 3; n++) await setTimers('fn', [{ key: 'agent.a1', at: '2100-01-02T00:00:00.000Z', version: 2 }]);
+  expect(last()).toBe(8);
+  await setTimers('fn', [{ key: 'agent.a1', at: '2100-01-03T00:00:00.000Z', version: 2 }]);
+  expect(last()).toBe(9);
+});
+
 it('an alarm is moved though a replica that is behind knows nothing of it', async () => {
   const { setTimers, last } = lagging();
   await setTimers('fn', [{ key: 'agent.a1', at: '2100-01-02T00:00:00.000Z', version: 2 }]);

@@ -26,8 +26,11 @@ const TRIES = 5;
 const REMEMBERED = 50_000;
 const KEY = /^[^\s.*>]+\.[^\s.*>]+$/;
 
-/** An alarm as the server holds it; sequence 0: none. `at` in epoch ms. */
-type Standing = { sequence: number; version: number; at: number };
+/** What was confirmed so lately is not said again; the sweep sees to what a stream loses. */
+const CONFIRMED_MS = 60_000;
+
+/** An alarm as the server holds it; sequence 0: none. `at` in epoch ms; `confirmedAt`: when this bridge was told that it is set. */
+type Standing = { sequence: number; version: number; at: number; confirmedAt?: number };
 const none: Standing = { sequence: 0, version: 0, at: 0 };
 
 /** The leader's answer. */
@@ -87,10 +90,12 @@ export const timers = ({ inFlight, clock }: { inFlight: Requests; clock: Clock }
     const remembered = known.get(subject);
     // What was due by now has been replaced by its due message.
     let standing = remembered && remembered.at > clock.now() ? remembered : none;
+    const { confirmedAt = -Infinity } = standing;
+    if (standing.version === version && standing.at === Date.parse(at) && clock.now() - confirmedAt < CONFIRMED_MS) return;
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (standing.sequence > 0 && standing.version > version) return known.set(subject, standing);
       const sequence = await write(subject, target, at, version, standing.sequence);
-      if (sequence) return known.set(subject, { sequence, version, at: Date.parse(at) });
+      if (sequence) return known.set(subject, { sequence, version, at: Date.parse(at), confirmedAt: clock.now() });
       standing = await read(subject);
     }
     throw new PublishError(`${subject}: the alarm was changed by another writer ${TRIES} times in a row`, true);
