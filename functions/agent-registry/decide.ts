@@ -3,8 +3,9 @@
  *
  * Every write is mirrored to the bucket AGENT_STATE, so an entry is renewed well within its 5 minutes while the agent
  * beats, and expires when it does not. Whether an agent is responsive is the health monitor's to say (`supervision.health`).
- * One that is unresponsive while it drains has left; one that is silent for a day, or never came, loses its place in its
- * domain. An alarm that rings far too late tells of our own absence, in which heartbeats were lost: the agent gets some time.
+ * One that drains has left when it is unresponsive, or its time to drain is over; one that is silent for a day, or never came,
+ * loses its place in its domain. An alarm that rings far too late tells of our own absence, in which heartbeats were lost: the
+ * agent gets some time.
  */
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import type { EntityKey } from '#shared/entity/key.ts';
@@ -15,7 +16,18 @@ import { health } from '#shared/messages/supervision.ts';
 import { type Agent, agentKind, domainOf, lookupChildren } from '#shared/registry/agent.ts';
 import { isInService } from '#shared/registry/lifecycle.ts';
 import { domainKey, limitOf, memberCount } from './domain.ts';
-import { type Beat, beat, eventOf, lifecycleMessages, type Moved, move, stranger } from './evolve.ts';
+import {
+  type Beat,
+  beat,
+  type Commanded,
+  commanded,
+  commandedMessages,
+  eventOf,
+  lifecycleMessages,
+  type Moved,
+  move,
+  stranger,
+} from './evolve.ts';
 import { type ForeignBeat, foreignBeat, foreignIdOf } from './foreign.ts';
 import { domainIsFull, illegalTransition, mirrored } from './outputs.ts';
 import type { Settings } from './settings.ts';
@@ -26,7 +38,7 @@ const LATE_MS = 30_000;
 /** Several heartbeats. */
 const AGAIN_MS = 600_000;
 
-type Event = Moved | Beat | ForeignBeat | Received<typeof health> | Received<typeof agentSnapshot>;
+type Event = Moved | Commanded | Beat | ForeignBeat | Received<typeof health> | Received<typeof agentSnapshot>;
 
 export const decide = (agent: Agent | undefined, event: Event | Alarm, context: Context<Settings>): Decision<Agent> => {
   switch (event.message) {
@@ -41,6 +53,10 @@ export const decide = (agent: Agent | undefined, event: Event | Alarm, context: 
       return judged(agent, event.body.status.state !== 'unresponsive', context);
     case 'agentSnapshot':
       return keepSnapshot(event, context);
+    case 'agentSuspended':
+    case 'agentResumed':
+    case 'agentDraining':
+      return commitIf(agent, agent && commanded(agent, event), context);
     case 'agentCreated':
     case 'agentStarted':
     case 'agentReady':
@@ -60,21 +76,33 @@ export const decide = (agent: Agent | undefined, event: Event | Alarm, context: 
 const forget = (agent: Agent | undefined, context: Context<Settings>): Decision<Agent> => {
   const { now, wakeAt } = context;
   if (!agent || wakeAt === null || now < wakeAt) return done();
+  // Its deadline is the clock's, not ours.
+  if (isDrained(agent, now)) return commit(agent, gone(agent, 'drained', context), context);
   if (now - wakeAt > LATE_MS) return done({ wakeAt: now + AGAIN_MS });
-  return commit(agent, gone(agent, context), context);
+  return commit(agent, gone(agent, 'silent', context), context);
 };
 
-const gone = (agent: Agent, { now }: Context<Settings>): Agent => ({ ...agent, lifecycle: 'terminated', since: now, reason: 'silent' });
+const isDrained = ({ lifecycle, drainUntil = Infinity }: Agent, now: number): boolean => lifecycle === 'draining' && now >= drainUntil;
+
+const gone = (agent: Agent, reason: string, { now }: Context<Settings>): Agent => ({
+  ...agent,
+  lifecycle: 'terminated',
+  since: now,
+  reason,
+});
 
 /** What the health monitor, or the agent itself, says of it. */
 const judged = (agent: Agent | undefined, responsive: boolean, context: Context<Settings>): Decision<Agent> => {
   if (!agent || agent.lifecycle === 'terminated' || agent.responsive === responsive) return done();
   const after = { ...agent, responsive };
-  return commit(agent, responsive || agent.lifecycle !== 'draining' ? after : gone(after, context), context);
+  return commit(agent, responsive || agent.lifecycle !== 'draining' ? after : gone(after, 'silent', context), context);
 };
 
-const alarmOf = ({ lifecycle, lastSeen, since }: Agent): number | null =>
-  lifecycle === 'terminated' ? null : (lastSeen ?? since) + FORGOTTEN_AFTER_MS;
+const alarmOf = ({ lifecycle, lastSeen, since, drainUntil = Infinity }: Agent): number | null => {
+  if (lifecycle === 'terminated') return null;
+  const forgotten = (lastSeen ?? since) + FORGOTTEN_AFTER_MS;
+  return lifecycle === 'draining' ? Math.min(forgotten, drainUntil) : forgotten;
+};
 
 const commitIf = (before: Agent | undefined, after: Agent | undefined, context: Context<Settings>): Decision<Agent> =>
   after ? commit(before, after, context) : done();
@@ -127,6 +155,9 @@ const lifecycleAfter = (agent: Agent | undefined, event: Event | Alarm): Agent |
     case 'sessionHeartbeat':
     case 'orchestratorBroadcast':
     case 'agentSnapshot':
+    case 'agentSuspended':
+    case 'agentResumed':
+    case 'agentDraining':
       return agent;
     default: {
       const after = move(agent ?? stranger(event.body.agent_id, event.sentAt), event);
@@ -137,7 +168,7 @@ const lifecycleAfter = (agent: Agent | undefined, event: Event | Alarm): Agent |
 
 export const agents = defineEntity({
   of: agentKind,
-  accepts: [...lifecycleMessages, agentHeartbeat, sessionHeartbeat, orchestratorBroadcast, health, agentSnapshot],
+  accepts: [...lifecycleMessages, ...commandedMessages, agentHeartbeat, sessionHeartbeat, orchestratorBroadcast, health, agentSnapshot],
   id: (event) =>
     event.message === 'sessionHeartbeat' || event.message === 'orchestratorBroadcast' ? foreignIdOf(event) : event.body.agent_id,
   decide,

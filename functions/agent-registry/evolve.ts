@@ -1,14 +1,27 @@
 /** What a message makes of an agent, before its domain's limit has a say. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import { agentAvailable } from '#shared/messages/discovery.ts';
-import { agentCreated, agentError, type agentHeartbeat, agentReady, agentStarted, agentStopped } from '#shared/messages/lifecycle.ts';
+import {
+  agentCreated,
+  agentDraining,
+  agentError,
+  type agentHeartbeat,
+  agentReady,
+  agentResumed,
+  agentStarted,
+  agentStopped,
+  agentSuspended,
+} from '#shared/messages/lifecycle.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { type Agent, profileSchema } from '#shared/registry/agent.ts';
 import { isMember, type LifecycleEvent, transition } from '#shared/registry/lifecycle.ts';
 
 export const lifecycleMessages = [agentCreated, agentStarted, agentReady, agentStopped, agentError, agentAvailable] as const;
+/** It answered a command: not its own words, so they neither introduce it nor are a sign of life. */
+export const commandedMessages = [agentSuspended, agentResumed, agentDraining] as const;
 
 export type Moved = Received<(typeof lifecycleMessages)[number]>;
+export type Commanded = Received<(typeof commandedMessages)[number]>;
 export type Beat = Received<typeof agentHeartbeat>;
 
 /** Where nothing else changed, last-seen is written no more often than this: well within the 5 minutes of the bucket. */
@@ -80,6 +93,23 @@ const said = (agent: Agent, moved: Moved): Partial<Agent> => {
     default:
       throw moved satisfies never;
   }
+};
+
+const COMMANDED: Record<Commanded['message'], LifecycleEvent> = {
+  agentSuspended: 'suspended',
+  agentResumed: 'resumed',
+  agentDraining: 'draining',
+};
+
+/** undefined: it changes nothing. */
+export const commanded = (agent: Agent, { message, body, sentAt }: Commanded): Agent | undefined => {
+  const lifecycle = transition(agent.lifecycle, COMMANDED[message]);
+  if (lifecycle === undefined || (lifecycle === agent.lifecycle && lifecycle !== 'draining')) return undefined;
+  const drainUntil = message === 'agentDraining' && typeof body.deadline === 'string' ? Date.parse(body.deadline) : agent.drainUntil;
+  const since = lifecycle === agent.lifecycle ? agent.since : sentAt;
+  const after: Agent = { ...agent, lifecycle, since, ...(drainUntil !== undefined && { drainUntil }) };
+  if (message === 'agentResumed' && after.status === 'paused') after.status = after.load < 1 ? 'ready' : 'busy';
+  return isDeepStrictEqual(after, agent) ? undefined : after;
 };
 
 /** undefined: it says nothing that has to be written. */

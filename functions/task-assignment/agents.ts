@@ -5,8 +5,9 @@
 import { type Alarm, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
 import { idOf } from '#shared/entity/key.ts';
 import { agentError, agentReady, agentStopped } from '#shared/messages/lifecycle.ts';
-import { type Failure, failure } from '#shared/messages/supervision.ts';
+import { failure } from '#shared/messages/supervision.ts';
 import { isHealthy } from '#shared/registry/agent.ts';
+import { isGone } from '#shared/supervision/gone.ts';
 import { lost } from '#shared/tasks/outputs.ts';
 import { NO_TASKS, type Slots, slotsKind } from '#shared/tasks/slots.ts';
 import { type Ctx, closeBooks, openBooks, pull, queueKeys } from './books.ts';
@@ -40,10 +41,6 @@ const abandon = (slots: Slots | undefined, before: number, why: string, { id }: 
   const attempts = Object.entries(slots?.active ?? {}).filter(([, { at }]) => at <= before);
   return done({ publish: attempts.map(([taskId, { attempt }]) => lost(taskId, id, attempt, why)) });
 };
-
-/** Whether the failure leaves nobody there. */
-const isGone = ({ failure_type, severity }: Failure): boolean =>
-  failure_type === 'process_crash' || (failure_type === 'timeout_failure' && (severity === 'high' || severity === 'critical'));
 
 export const decide = (slots: Slots | undefined, event: AgentEvent | Alarm, context: Ctx): Decision<Slots> => {
   switch (event.message) {

@@ -52,7 +52,12 @@ const inProduction: Sized[] = [
   stream('SUPERVISION_EVENTS', ['supervision.>', 'supervisor.>'], 7 * DAY, 20 * GB),
   stream('COORDINATION_MESSAGES', ['coordination.>'], 24 * HOUR, 20 * GB),
   stream('COORDINATION', ['coord.>', 'pipeline.>', 'scatter.>', 'gather.>'], 48 * HOUR, 50 * GB),
-  stream('AGENT_LIFECYCLE', verbs('agent.*', ['created', 'started', 'ready', 'stopped', 'error', 'snapshot']), 7 * DAY, 10 * GB),
+  stream(
+    'AGENT_LIFECYCLE',
+    verbs('agent.*', ['created', 'started', 'ready', 'stopped', 'error', 'snapshot', 'suspended', 'resumed', 'draining']),
+    7 * DAY,
+    10 * GB,
+  ),
   {
     ...stream('WORK_QUEUE', ['work.>'], 24 * HOUR, 20 * GB),
     retention: RetentionPolicy.Workqueue,

@@ -14,18 +14,26 @@ export type TableAccess = {
 };
 
 const READS: Readonly<Record<string, Omit<TableAccess, 'owns'>>> = {
+  addressing: { reads: ['agent'], indexes: ['lookup'] },
   'agent-registry': { reads: [], indexes: ['lookup'] },
   'alert-manager': { reads: [], indexes: ['lookup'] },
+  broadcaster: { reads: ['agent'], indexes: ['lookup'] },
   'circuit-breaker': { reads: [], indexes: ['lookup'] },
+  'command-dispatcher': { reads: ['agent'], indexes: ['lookup'] },
   'dlq-processor': { reads: [], indexes: ['lookup'] },
+  election: { reads: [], indexes: ['lookup'] },
   escalation: { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
   'failure-handler': { reads: ['agent', 'place', 'tree'], indexes: [] },
   'orchestrator-monitor': { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
   'recovery-coordinator': { reads: ['agent', 'place', 'tree', 'supervisor', 'slots'], indexes: ['lookup'] },
   'pattern-detector': { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
+  barrier: { reads: [], indexes: ['lookup'] },
+  'resource-manager': { reads: [], indexes: ['lookup'] },
   reconciler: { reads: ['circuit'], indexes: ['lookup', 'sweep'] },
+  saga: { reads: ['task'], indexes: ['lookup'] },
   supervisor: { reads: ['agent'], indexes: [] },
   'task-assignment': { reads: ['agent', 'circuit'], indexes: ['lookup'] },
+  workflow: { reads: [], indexes: ['lookup'] },
 };
 
 /** Undefined: the function has nothing to do with the table. */

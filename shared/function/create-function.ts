@@ -11,11 +11,13 @@ import type { Answer, Batch, ErrorBody, ItemFailure, Reply } from '#shared/contr
 import { type EngineAnswer, runBatch } from '#shared/entity/engine.ts';
 import type { AnySpec } from '#shared/entity/entity.ts';
 import type { AnyKind } from '#shared/entity/kind.ts';
+import { toOwed } from '#shared/entity/outbox.ts';
 import { readerOf } from '#shared/entity/reader.ts';
 import { type DecodedBatch, decode, type Question } from './decode.ts';
 import { observe } from './observe.ts';
 import type { AnyQuery } from './query.ts';
 import { environmentRuntime, parseSettings, type Runtime } from './runtime.ts';
+import { carriedHeaders } from './trace.ts';
 
 export type FunctionSpec<Settings> = {
   /** Its name in serverless.yml. */
@@ -51,7 +53,7 @@ export const createFunction = <Settings>(spec: FunctionSpec<Settings>, makeRunti
       const { runtime, settings } = ready();
       const decided = await runBatch({ ...runtime, settings, kinds }, batch, batch.decoded.works, context.awsRequestId);
       const answer = toAnswer(decided, batch, (error) => runtime.logger.error('a record could not be decided', { error: error as Error }));
-      if (!batch.settle) await ask(batch.decoded.questions, runtime, answer);
+      if (!batch.settle) await ask(spec.name, batch.decoded.questions, runtime, answer);
       return answer;
     }) as unknown as (batch: Batch, context: Pick<LambdaContext, 'awsRequestId'>) => Promise<Answer>;
   const owned = [...entities.map((entity) => entity.of), ...kinds].map(({ kind }) => kind);
@@ -89,13 +91,16 @@ const toAnswer = (decided: EngineAnswer, batch: Batch, log: (error: unknown) => 
 const toReply = (reply: { body: unknown } | { error: ErrorBody }) =>
   'error' in reply ? { error: reply.error } : { data: JSON.stringify(reply.body) };
 
-const ask = async (questions: readonly Question[], runtime: Runtime, answer: Answer): Promise<void> => {
+const ask = async (name: string, questions: readonly Question[], runtime: Runtime, answer: Answer): Promise<void> => {
   await Promise.all(
     questions.map(async ({ record, query, event }) => {
       try {
         const view = await query.read(event, readerOf(runtime.store));
-        const reply = toReply(query.answer(view, event, runtime.clock.now()));
-        answer.replies?.push({ itemIdentifier: record.id, ...reply });
+        const answered = query.answer(view, event, runtime.clock.now());
+        const outputs = 'forward' in answered ? answered.forward : 'publish' in answered ? answered.publish : undefined;
+        const carry = carriedHeaders(record, name);
+        for (const output of outputs ?? []) answer.publish.push({ cause: record.id, ...toOwed(output, carry) });
+        if (!('forward' in answered)) answer.replies?.push({ itemIdentifier: record.id, ...toReply(answered) });
       } catch (error) {
         runtime.logger.error('a request could not be answered', { subject: record.subject, error: error as Error });
         const reason = { code: 'query_failed', message: `${record.subject} could not be answered now: try again` };

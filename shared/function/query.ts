@@ -1,9 +1,17 @@
-/** A request that is answered by reading: no entity changes, so nothing is written and nothing can conflict. */
+/**
+ * A request that is answered by reading: no entity changes, so nothing is written and nothing can conflict. What it publishes
+ * goes out at most once, for nothing remembers it.
+ */
 import type { ErrorBody } from '#shared/contract.ts';
+import type { Output } from '#shared/entity/entity.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import type { AnyMessage, Received } from '#shared/messages/message.ts';
 
-export type Answered = { body: unknown } | { error: ErrorBody };
+export type Answered =
+  | { body: unknown; publish?: Output[] }
+  | { error: ErrorBody }
+  /** Somebody else answers. */
+  | { forward: Output[] };
 
 export type Query<M extends AnyMessage, View> = {
   message: M;

@@ -8,6 +8,7 @@ import * as circuit from './circuit.ts';
 import * as command from './command.ts';
 import * as consensus from './consensus.ts';
 import * as control from './control.ts';
+import * as controlCoordination from './control-coordination.ts';
 import * as controlSupervision from './control-supervision.ts';
 import * as deadLetter from './dead-letter.ts';
 import * as discovery from './discovery.ts';
@@ -51,6 +52,7 @@ const families = [
   phase2,
   routing,
   control,
+  controlCoordination,
   controlSupervision,
 ];
 

@@ -66,6 +66,14 @@ export const commandStatus = defineMessage({
   raw: orEmpty,
 });
 
+/** The answer at the reply subject of a command that was sent to many: to its target number `<index>`. */
+export const commandAnswer = defineMessage({
+  name: 'commandAnswer',
+  subject: subjects.commandAnswer,
+  by: 'core',
+  body: opaque,
+});
+
 /** The answer to a command (`<request>` is its verb) or to a task (its id). */
 export const agentResponse = defineMessage({
   name: 'agentResponse',

@@ -21,7 +21,7 @@ const named =
 const voteBody = z.looseObject({ agent_id: id });
 export type ElectionVote = z.infer<typeof voteBody>;
 
-/** An answer means won, silence means lost. */
+/** An answer means won, silence means lost: so whoever serves it binds it as core, for an error would be an answer. */
 export const electionVote = defineMessage({
   name: 'electionVote',
   subject: subjects.electionVote,
@@ -39,7 +39,8 @@ export const electionVoteResponse = defineMessage({
 });
 
 const leaderBody = z.looseObject({
-  leader: id,
+  /** null: nobody leads, and a vote may be won. */
+  leader: id.nullable(),
   term: count.optional(),
   fencing_token: count.optional(),
   lease_until: time.optional(),
@@ -66,6 +67,7 @@ export const electionHeartbeat = defineMessage({
 
 const leaderElectionBody = z.looseObject({
   election_id: id.optional(),
+  /** In: candidacy or request_vote, heartbeat, resign. Out: elected, ended. */
   message_type: z.string().min(1),
   candidate: id,
   term: count,

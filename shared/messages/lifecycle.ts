@@ -77,6 +77,34 @@ export const agentSnapshot = defineMessage({
   body: z.looseObject({ agent_id: id, snapshot: z.unknown() }),
 });
 
+const commandedBody = z.looseObject({ agent_id: id, command_id: id.optional() });
+
+/** It answered `cmd.pause`, `cmd.resume`, `cmd.shutdown`: told by whoever sent the command. */
+export const agentSuspended = defineMessage({
+  name: 'agentSuspended',
+  subject: subjects.agentSuspended,
+  by: 'AGENT_LIFECYCLE',
+  body: commandedBody,
+  raw: orEmpty,
+});
+
+export const agentResumed = defineMessage({
+  name: 'agentResumed',
+  subject: subjects.agentResumed,
+  by: 'AGENT_LIFECYCLE',
+  body: commandedBody,
+  raw: orEmpty,
+});
+
+/** `deadline`: when it is taken for gone, whether it has stopped or not. */
+export const agentDraining = defineMessage({
+  name: 'agentDraining',
+  subject: subjects.agentDraining,
+  by: 'AGENT_LIFECYCLE',
+  body: commandedBody.extend({ deadline: time.optional() }),
+  raw: orEmpty,
+});
+
 const heartbeatBody = z.looseObject({
   agent_id: id,
   status: z.enum(['ready', 'busy', 'paused', 'error']).optional(),

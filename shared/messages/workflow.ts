@@ -22,9 +22,13 @@ export const pipelineComplete = defineMessage({
 
 const workflowBody = z.looseObject({
   workflow_id: id,
+  /** `02.analyze`, or `analyze`. */
   stage: z.string().optional(),
+  result: z.unknown().optional(),
   error: z.unknown().optional(),
   reason: z.string().optional(),
+  /** Of the whole, at its end. */
+  status: z.string().optional(),
 });
 export type Workflow = z.infer<typeof workflowBody>;
 

@@ -25,6 +25,8 @@ const agentSchema = z.object({
   since: z.number(),
   /** Why it is there, where that needs saying. */
   reason: z.string().optional(),
+  /** Of one that drains: when it is taken for gone, epoch ms. */
+  drainUntil: z.number().optional(),
   /** When it last gave a sign of life, epoch ms, at most two minutes too old; null: never in this incarnation. */
   lastSeen: z.number().nullable(),
   /** false: the health monitor misses it. */
@@ -66,13 +68,16 @@ export const bucketStatus = (agent: Agent): Agent['status'] | undefined => {
 };
 
 export const capabilityLookup = (capability: string): string => `agent.capability=${capability}`;
+/** Agents of a role: `agents.<domain>.<name>.<action>` is for one of them. */
+export const roleLookup = (domain: string, name: string): string => `agent.role=${domain}.${name}`;
 export const domainLookup = (domain: string): string => `agent.domain=${domain}`;
 
 /** The children by which it is found. */
 export const lookupChildren = (agent: Agent | undefined): Child[] => {
   if (!agent || !isMember(agent.lifecycle)) return [];
-  const { domain, capabilities } = agent.profile;
-  const values = [...(domain === undefined ? [] : [domainLookup(domain)]), ...new Set(capabilities.map(capabilityLookup))];
+  const { domain, name, capabilities } = agent.profile;
+  const places = domain === undefined ? [] : [domainLookup(domain), ...(name === undefined ? [] : [roleLookup(domain, name)])];
+  const values = [...places, ...new Set(capabilities.map(capabilityLookup))];
   return values.map((lookup) => ({ name: `lookup/${lookup}`, data: {}, lookup }));
 };
 

@@ -1,11 +1,12 @@
 /** Finds agents in the table: by capability, domain, zone and health. Discovery answers with them, assignment chooses among them. */
 import type { Reader } from '#shared/entity/reader.ts';
-import { type Agent, agentKind, capabilityLookup, domainLookup, isHealthy } from './agent.ts';
+import { type Agent, agentKind, capabilityLookup, domainLookup, isHealthy, roleLookup } from './agent.ts';
 
 /** What is absent matters not; `healthy: false` asks for those that are not. */
 export type Wanted = {
   capability?: string | undefined;
   domain?: string | undefined;
+  name?: string | undefined;
   zone?: string | undefined;
   healthy?: boolean | undefined;
 };
@@ -24,16 +25,18 @@ export const findAgents = async (reader: Reader, wanted: Wanted, limit: number):
   }
 };
 
-const mostSelective = ({ capability, domain }: Wanted): string => {
+const mostSelective = ({ capability, domain, name }: Wanted): string => {
+  if (domain !== undefined && name !== undefined) return roleLookup(domain, name);
   if (capability !== undefined) return capabilityLookup(capability);
   return domain === undefined ? agentKind.kind : domainLookup(domain);
 };
 
 /** Lookups lag behind the state, so all is asked of the state again. */
-export const matches = (agent: Agent, { capability, domain, zone, healthy }: Wanted): boolean =>
+export const matches = (agent: Agent, { capability, domain, name, zone, healthy }: Wanted): boolean =>
   agent.lifecycle !== 'terminated' &&
   (capability === undefined || agent.profile.capabilities.includes(capability)) &&
   (domain === undefined || agent.profile.domain === domain) &&
+  (name === undefined || agent.profile.name === name) &&
   (zone === undefined || agent.profile.zone === zone) &&
   (healthy === undefined || isHealthy(agent) === healthy);
 

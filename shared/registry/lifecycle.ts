@@ -4,15 +4,24 @@ export const LIFECYCLES = ['unregistered', 'registering', 'registered', 'active'
 
 export type Lifecycle = (typeof LIFECYCLES)[number];
 
-/** `announced`: heard at `agents.registry.available`; the others are the verbs of `agent.<id>.<verb>`. */
-export type LifecycleEvent = 'announced' | 'created' | 'started' | 'ready' | 'stopped' | 'error';
-
 /**
- * unregistered: heard of only by heartbeats. registering: it said that it is there, `created` is still to come.
- * draining and suspended begin with commands, so nothing in the table leads there.
+ * `announced`: heard at `agents.registry.available`; the others are the verbs of `agent.<id>.<verb>`. `suspended`, `resumed` and
+ * `draining`: it answered a command.
  */
+export type LifecycleEvent = 'announced' | 'created' | 'started' | 'ready' | 'stopped' | 'error' | 'suspended' | 'resumed' | 'draining';
+
+/** A command may be answered in any state; where it says nothing the agent stays as it is. */
+const unmoved = <State extends Lifecycle>(state: State) => ({ suspended: state, resumed: state, draining: state });
+
+/** unregistered: heard of only by heartbeats. registering: it said that it is there, `created` is still to come. */
 const TRANSITIONS: Record<Lifecycle, Partial<Record<LifecycleEvent, Lifecycle>>> = {
-  unregistered: { announced: 'registering', created: 'registered', started: 'registering', stopped: 'terminated' },
+  unregistered: {
+    announced: 'registering',
+    created: 'registered',
+    started: 'registering',
+    stopped: 'terminated',
+    ...unmoved('unregistered'),
+  },
   registering: {
     announced: 'registering',
     created: 'registered',
@@ -20,6 +29,8 @@ const TRANSITIONS: Record<Lifecycle, Partial<Record<LifecycleEvent, Lifecycle>>>
     ready: 'active',
     error: 'registering',
     stopped: 'terminated',
+    ...unmoved('registering'),
+    draining: 'draining',
   },
   registered: {
     announced: 'registered',
@@ -28,11 +39,28 @@ const TRANSITIONS: Record<Lifecycle, Partial<Record<LifecycleEvent, Lifecycle>>>
     ready: 'active',
     error: 'registered',
     stopped: 'terminated',
+    ...unmoved('registered'),
+    draining: 'draining',
   },
-  active: { announced: 'active', ready: 'active', error: 'active', stopped: 'terminated' },
-  draining: { announced: 'draining', error: 'draining', stopped: 'terminated' },
-  suspended: { announced: 'suspended', error: 'suspended', stopped: 'terminated' },
-  terminated: { announced: 'registering', created: 'registered', started: 'registering', stopped: 'terminated' },
+  active: {
+    announced: 'active',
+    ready: 'active',
+    error: 'active',
+    stopped: 'terminated',
+    suspended: 'suspended',
+    resumed: 'active',
+    draining: 'draining',
+  },
+  draining: { announced: 'draining', error: 'draining', stopped: 'terminated', ...unmoved('draining') },
+  suspended: {
+    announced: 'suspended',
+    error: 'suspended',
+    stopped: 'terminated',
+    suspended: 'suspended',
+    resumed: 'active',
+    draining: 'draining',
+  },
+  terminated: { announced: 'registering', created: 'registered', started: 'registering', stopped: 'terminated', ...unmoved('terminated') },
 };
 
 /** Where an event leads; undefined: it is illegal there. */

@@ -64,6 +64,8 @@ const rows: [who: string, subject: string, heardBy: string[]][] = [
   ['bridge', 'circuit.ocr.half-open', [...everyone, 'operator']],
   ['bridge', 'gather.r1.complete', ['coord-n', 'coord-v', 'operator']],
   ['bridge', 'work.vision.low.ocr', ['operator']],
+  ['bridge', 'election.nlp.leader', [...nlp, 'operator']],
+  ['bridge', 'coordination.consensus.c1.result', [...everyone, 'operator']],
   ['bridge', 'supervision.escalation.4', ['operator']],
   ['bridge', 'alerts.critical', ['operator']],
   ['bridge', 'dlq.work.nlp.high.parse', ['operator']],

@@ -82,8 +82,9 @@ const agentSays = [
   ...['agents.discovery.find', 'agents.discovery.resolve', 'agents.nlp.a1-role.x', 'agents.vision.b1-role.x', 'agents.registry.available'],
   ...['supervision.health.a1', 'supervision.failures.x', 'alerts.x', 'metrics.agent.a1.x', 'route.x.y'],
   ...['coordination.tasks.status.x', 'coordination.resources.x', 'coordination.resources.request.x', 'coordination.sync.barrier.x'],
+  'control.resource.check',
   ...['coordination.consensus.x', 'coordination.consensus.x.round.x', 'coordination.election.nlp'],
-  ...['election.nlp.vote', 'election.nlp.leader', 'election.nlp.heartbeat'],
+  ...['election.nlp.vote', 'election.nlp.leader', 'election.nlp.heartbeat', 'control.election.show', 'control.election.list'],
   ...[
     'work.nlp.x.x',
     'dlq.work.nlp.x.x',
@@ -100,7 +101,7 @@ const agentSays = [
 const agentHears = [
   ...['execute', 'pause', 'resume', 'shutdown', 'config', 'status'].map((verb) => `agent.a1.cmd.${verb}`),
   ...['agents.nlp.a1-role.x', 'coordination.tasks.assignment.a1', 'coordination.resources.granted.a1', 'coordination.sync.released.x'],
-  ...['coordination.consensus.x', 'coordination.consensus.x.round.x', 'coordination.election.nlp'],
+  ...['coordination.consensus.x', 'coordination.consensus.x.round.x', 'coordination.consensus.x.result', 'coordination.election.nlp'],
   ...['election.nlp.leader', 'election.nlp.heartbeat', 'election.nlp.vote.resp.a1'],
   ...['scatter.x.task', 'pipeline.x.x.x', 'coord.x.cancel', 'work.nlp.x.x', 'health.check.a1', 'health.check.all'],
   ...['broadcast.global.x', 'broadcast.emergency.x', 'broadcast.domain.nlp.x', 'circuit.x.open', 'circuit.x.closed', 'circuit.x.half-open'],
@@ -114,8 +115,10 @@ const agentHears = [
   ],
   ...['circuit.x.report', 'circuit.x.*', 'agent.a1.cmd.*', '_INBOX.a1.x', 'work.nlp.>'],
 ];
+const commandsSays = ['control.command.send', 'control.command.show', 'control.health.check', 'control.election.resign'];
 const coordinatorSays = [
   ...agentSays,
+  ...commandsSays,
   ...['execute', 'pause', 'resume', 'shutdown', 'config', 'status'].flatMap((verb) => [`agent.a1.cmd.${verb}`, `agent.b1.cmd.${verb}`]),
   ...[
     'coordination.tasks.x',
@@ -127,6 +130,8 @@ const coordinatorSays = [
     'broadcast.domain.nlp.x',
   ],
   ...['control.gather.page', 'control.tasks.show', 'control.tasks.cancel'],
+  ...['control.resource.show', 'control.resource.list', 'control.barrier.show', 'control.barrier.list'],
+  ...['start', 'show', 'list', 'cancel'].flatMap((verb) => [`control.workflow.${verb}`, `control.saga.${verb}`]),
   ...['$JS.API.STREAM.INFO.KV_AGENT_STATE', '$JS.API.DIRECT.GET.KV_AGENT_STATE.$KV.AGENT_STATE.agent.b1'],
 ];
 const coordinatorHears = [
@@ -136,6 +141,7 @@ const coordinatorHears = [
 ];
 const supervisorSays = [
   ...agentSays,
+  ...commandsSays,
   ...['execute', 'pause', 'resume', 'shutdown', 'config', 'status'].flatMap((verb) => [`agent.a1.cmd.${verb}`, `agent.b1.cmd.${verb}`]),
   ...['created', 'started', 'ready', 'stopped', 'error', 'heartbeat'].map((verb) => `agent.b1.${verb}`),
   ...['health.check.a1', 'health.check.b1', 'health.check.all', 'supervision.events', 'supervision.escalation.x'],
@@ -177,6 +183,9 @@ const stored = /^(supervision|supervisor|coordination|coord|pipeline|scatter|gat
 const bridgeSays = [
   ...all.filter((subject) => stored.test(subject)),
   ...['a1', 'b1'].flatMap((id) => ['created', 'started', 'ready', 'stopped', 'error', 'snapshot'].map((verb) => `agent.${id}.${verb}`)),
+  ...['a1', 'b1'].flatMap((id) => ['suspended', 'resumed', 'draining'].map((verb) => `agent.${id}.${verb}`)),
+  ...['execute', 'pause', 'resume', 'config', 'status'].flatMap((verb) => [`agent.a1.cmd.${verb}`, `agent.b1.cmd.${verb}`]),
+  ...['broadcast.global.x', 'broadcast.emergency.x', 'broadcast.domain.nlp.x', 'broadcast.domain.vision.x'],
   ...['circuit.x.report', 'circuit.x.open', 'circuit.x.closed', 'circuit.x.half-open'],
   ...[
     '_INBOX.a1.x',
@@ -199,9 +208,17 @@ const bridgeSays = [
   ...['$JS.API.CONSUMER.CREATE.ALERTS', '$JS.API.CONSUMER.DELETE.ALERTS.x', '$JS.API.CONSUMER.MSG.NEXT.ALERTS.x'],
   ...['a1', 'b1'].flatMap((id) => [`agent.${id}.cmd.shutdown`, `health.check.${id}`, `orchestrator.agent.${id}.x`]),
   'health.check.all',
+  ...['nlp', 'vision'].flatMap((domain) => [
+    `election.${domain}.leader`,
+    `election.${domain}.vote.resp.a1`,
+    `election.${domain}.vote.resp.b1`,
+  ]),
   ...['a1', 'b1'].map((id) => `$JS.API.DIRECT.GET.SUPERVISION_EVENTS.supervisor.${id}.cmd.restart`),
 ];
 const bridgeHears = [
+  ...['nlp', 'vision'].flatMap((domain) => [`election.${domain}.vote`, `election.${domain}.heartbeat`]),
+  ...['health.check.all', 'agent.command', 'system.control', 'command.answer.x.x.a1', 'command.answer.x.x.b1'],
+  ...['agents.nlp.a1-role.x', 'agents.vision.b1-role.x'],
   ...heard.filter((subject) => /^(control|_INBOX\.bridge|\$SRV|agents\.discovery)\./.test(subject)),
   ...['agent.a1.heartbeat', 'agent.b1.heartbeat', 'agents.registry.available', 'circuit.x.report', '$KV.BRIDGE_LEASES.x'],
   ...['agents.hb.x.x.x', 'health.answer.a1', 'health.answer.b1', 'metrics.agent.a1.x', 'metrics.agent.b1.x', 'metrics.system.x.x'],

@@ -124,6 +124,12 @@ test('an operator commands it across accounts and servers, and hears at once whe
   await expect(operator.request('agent.nobody.cmd.status', '', { timeout: 5000 })).rejects.toThrow('no responders');
 });
 
+test('a coordinator of its domain commands it and others, and hears who answered and who is missing', async () => {
+  const to = { agent_ids: ['a1', 'gone'] };
+  const answer = await ask(coordinator, 'control.command.send', { command: 'status', to, timeout_ms: 2000, by: 'coord' });
+  expect(answer).toMatchObject({ answered: [{ agent_id: 'a1', response: { status: 'ok' } }], missing: ['gone'] });
+});
+
 test('an unreadable message is a dead letter that an operator finds', async () => {
   await publish(worker, 'supervision.failures.low', { agent_id: 'no token' });
   const givenUp = async () => {

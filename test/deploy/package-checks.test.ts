@@ -25,7 +25,7 @@ describe('packaging refuses', () => {
     [
       'a filter that is wider than its stream',
       ['{ name: e, stream: AGENT_LIFECYCLE, subjects: [agent.>] }'],
-      'functions.f, event e: the stream AGENT_LIFECYCLE does not capture agent.>: it has agent.*.created, agent.*.started, agent.*.ready, agent.*.stopped, agent.*.error',
+      'functions.f, event e: the stream AGENT_LIFECYCLE does not capture agent.>: it has agent.*.created, agent.*.started, agent.*.ready, agent.*.stopped, agent.*.error, agent.*.snapshot, agent.*.suspended, agent.*.resumed, agent.*.draining',
     ],
     ['what is no filter', ['{ name: e, core: [a.>.b] }'], 'functions.f, event e: a.>.b is no subject filter: > may only be its last token'],
     [

@@ -86,6 +86,7 @@ test('documents pass the stages of a pipeline, each stage once', async () => {
     runs: { extract: 5, preprocess: 5, analyze: 5, summarize: 5 },
     complete: documents.map((doc) => [`pipeline.${doc}.complete`, `${doc} > extract > preprocess > analyze > summarize`]),
     path: ['01.extract', '02.preprocess', '03.analyze', '04.summarize', 'complete'].map((stage) => `pipeline.doc0.${stage}`),
+    followed: ['extract', 'preprocess', 'analyze', 'summarize'].map((stage, n) => [`0${n + 1}.${stage}`, 'complete', stage]),
   });
 });
 
@@ -118,7 +119,7 @@ test('a crashed agent is recovered by its supervisor; a critical failure is also
   });
 });
 
-test('agents hear circuits, metrics and broadcasts of each other; without an elector an election is lost', async () => {
+test('agents hear circuits, metrics and broadcasts of each other; one of two candidates leads, until it resigns', async () => {
   const circuit = [
     ['circuit.nlp-service.open', 'nlp-service refuses'],
     ['circuit.nlp-service.half-open', 'time for a trial call'],
@@ -133,8 +134,10 @@ test('agents hear circuits, metrics and broadcasts of each other; without an ele
       ['metrics.agent.nlp-001.tasks_processed', 17],
       ['metrics.system.work_queue.depth', 3],
     ],
-    without_elector: false,
     leaders: 1,
+    lost: false,
+    follows: true,
+    by_themselves: true,
     announced: true,
     broadcast: [['bert-2'], ['bert-2']],
   });

@@ -9,12 +9,15 @@ import type { Store } from '#shared/entity/store.ts';
 import { agentAvailable, discoveryFind, discoveryResolve } from '#shared/messages/discovery.ts';
 import {
   agentCreated,
+  agentDraining,
   agentError,
   agentHeartbeat,
   agentReady,
+  agentResumed,
   agentSnapshot,
   agentStarted,
   agentStopped,
+  agentSuspended,
   sessionHeartbeat,
 } from '#shared/messages/lifecycle.ts';
 import { orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
@@ -101,6 +104,40 @@ test('another instance under the id of an active agent is a new incarnation', ()
   });
   expect([...story.children('a1').keys()]).toEqual(['lookup/agent.capability=ner']);
 });
+
+const commandedTo = (message: typeof agentSuspended | typeof agentResumed | typeof agentDraining, body: object = {}) =>
+  received(message as typeof agentDraining, { agent_id: 'a1' }, { agent_id: 'a1', command_id: 'c1', ...body });
+
+test('an agent that answered a pause is suspended and shown as paused, until it answered a resume', () => {
+  const story = activeAgent();
+  story.tell(beats(START, { status: 'paused' }));
+  story.tell(commandedTo(agentSuspended));
+  expect([lifecycle(story), kept(story).at(-1)?.status]).toEqual(['suspended', 'paused']);
+  story.tell(commandedTo(agentResumed));
+  expect([lifecycle(story), kept(story).at(-1)?.status]).toEqual(['active', 'ready']);
+});
+
+test('an agent that is shut down drains, and is gone at its deadline, or when it stops', () => {
+  const until = (time: number) => ({ deadline: new Date(time).toISOString() });
+  const [late, quick] = [activeAgent(), activeAgent()];
+  for (const story of [late, quick]) story.tell(commandedTo(agentDraining, until(START + 60_000)));
+  expect([lifecycle(late), kept(late).at(-1)?.status]).toEqual(['draining', 'busy']);
+  late.tell(commandedTo(agentDraining, until(START + 90_000)));
+  late.until(START + 89_000);
+  expect(lifecycle(late)).toBe('draining');
+  late.until(START + 90_000);
+  quick.tell(says('stopped', {}, START + 1000));
+  expect([late.state('a1'), lifecycle(quick)]).toMatchObject([{ lifecycle: 'terminated', reason: 'drained' }, 'terminated']);
+});
+
+test.each([[agentSuspended], [agentResumed], [agentDraining]])(
+  'a command that it answered makes nothing of an agent that is not there',
+  (message) => {
+    const gone = activeAgent();
+    gone.tell(says('stopped'));
+    for (const story of [registry(), gone]) expect(story.tell(commandedTo(message))).toEqual({ outcome: 'done' });
+  },
+);
 
 test('what an incarnation says after it was replaced changes nothing', () => {
   const story = activeAgent({ instance_id: 'i1' });

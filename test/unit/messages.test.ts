@@ -13,7 +13,7 @@ const streams: Record<string, string[]> = {
   SUPERVISION_EVENTS: ['supervision.>', 'supervisor.>'],
   COORDINATION_MESSAGES: ['coordination.>'],
   COORDINATION: ['coord.>', 'pipeline.>', 'scatter.>', 'gather.>'],
-  AGENT_LIFECYCLE: ['created', 'started', 'ready', 'stopped', 'error', 'snapshot'].map((event) => `agent.*.${event}`),
+  AGENT_LIFECYCLE: ['created', 'started', 'ready', 'stopped', 'error', 'snapshot', 'suspended', 'resumed', 'draining'].map((event) => `agent.*.${event}`),
   WORK_QUEUE: ['work.>'],
   ALERTS: ['alerts.>', 'notifications.>'],
   CIRCUITS: ['open', 'closed', 'half-open'].map((state) => `circuit.*.${state}`),
@@ -46,7 +46,7 @@ describe('the catalogue', () => {
   });
 
   it('lists what a stream carries', () => {
-    const events = ['created', 'started', 'ready', 'stopped', 'error', 'snapshot'];
+    const events = ['created', 'started', 'ready', 'stopped', 'error', 'snapshot', 'suspended', 'resumed', 'draining'];
     expect(patternsBy('AGENT_LIFECYCLE')).toEqual(events.map((event) => `agent.<agent_id>.${event}`));
   });
 

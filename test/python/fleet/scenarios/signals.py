@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-
-from nats.aio.msg import Msg
+from typing import Any
 
 from ..circuit import Circuit
 from ..election import Participant
@@ -67,24 +66,27 @@ async def metrics(scene: Scene) -> None:
 
 
 async def election(scene: Scene) -> None:
-    """Nobody counts votes in this domain: lost. With somebody who answers one vote: one wins, and beats."""
+    """One of two wins, and beats; the other hears nothing, until the leader resigns."""
     domain = "fleet-test"
     said = await scene.watch(f"election.{domain}.*")
     one, two = (Participant(scene.nc, f"candidate-{n}", domain, heartbeat_s=0.05) for n in (1, 2))
-    scene.observe("without_elector", await one.stand(timeout=0.5))
-
-    async def answer_first(msg: Msg) -> None:
-        await elector.unsubscribe()
-        await msg.respond(b"")
-
-    elector = await scene.nc.subscribe(f"election.{domain}.vote", cb=answer_first)
-    await scene.nc.flush()
-    outcomes = await asyncio.gather(one.stand(timeout=0.5), two.stand(timeout=0.5))
+    outcomes = await asyncio.gather(one.stand(), two.stand(timeout=0.5))
     scene.observe("leaders", sum(outcomes))
     await scene.until("the leader beats", lambda: any(seen["subject"].endswith(".heartbeat") for seen in said))
-    leader = one if one.is_leader else two
-    scene.observe("announced", [seen["body"] for seen in said if seen["subject"].endswith(".leader")] == [leader.agent_id])
+    leader, other = (one, two) if one.is_leader else (two, one)
+    scene.observe("lost", await other.stand(timeout=0.5))
     await leader.resign()
+    await scene.ask("control.election.resign", {"domain": domain, "agent_id": leader.agent_id})
+    scene.observe("follows", await other.stand())
+    # The leaders say it as they know how, with their id; the control plane says it with the term.
+    def announced(kind: type) -> list[Any]:
+        return [seen["body"] for seen in said if seen["subject"].endswith(".leader") and isinstance(seen["body"], kind)]
+
+    await scene.until("all is announced", lambda: len(announced(str)) >= 2 and len(announced(dict)) >= 3)
+    scene.observe("by_themselves", announced(str) == [leader.agent_id, other.agent_id])
+    terms = [(who["leader"], who["term"]) for who in announced(dict)]
+    scene.observe("announced", terms == [(leader.agent_id, 1), (None, 1), (other.agent_id, 2)])
+    await other.resign()
 
 
 async def broadcasts(scene: Scene) -> None:

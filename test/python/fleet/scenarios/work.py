@@ -100,3 +100,10 @@ async def play_pipeline(scene: Scene) -> None:
     scene.observe("runs", dict(runs))
     scene.observe("complete", sorted([seen["subject"], seen["body"]] for seen in complete()))
     scene.observe("path", [seen["subject"] for seen in passed if seen["subject"].startswith("pipeline.doc0.")])
+
+    async def followed() -> Any:
+        shown = await scene.ask("control.workflow.show", {"workflow_id": "doc0"})
+        return shown if shown.get("status") == "completed" else None
+
+    shown = await scene.until("it is followed to its end", followed)
+    scene.observe("followed", [[stage["stage"], stage["status"], stage["agent_id"][:-2]] for stage in shown["stages"]])

@@ -1,0 +1,51 @@
+/** What goes wrong with a stage: it is published again, as it was, up to its attempts; then the workflow has failed, once. Pure. */
+import { output } from '#shared/messages/message.ts';
+import { workflowError } from '#shared/messages/workflow.ts';
+import { shortened } from '#shared/shortened.ts';
+import { type Change, end, endStage, type Input, note, publishStage, setStage } from './change.ts';
+import { type Ctx, keyOfStage, type Stage } from './state.ts';
+
+/** Before a stage that says error is tried again: so much after the first attempt, twice as much after each further one. */
+const BACKOFF_MS = 1000;
+
+export const fail = (change: Change, stage: Stage, said: unknown): void => {
+  const error = shortened(said);
+  const failed = endStage(change, stage, 'failed', { error });
+  note(change, 'failed', failed, { error });
+  end(change, 'failed', `stage ${keyOfStage(stage)} failed`, true);
+  const body = { workflow_id: change.id, stage: keyOfStage(stage), error, status: 'failed' };
+  change.publish.push(output(workflowError, { workflow_id: change.id }, body));
+};
+
+const mayTryAgain = ({ attempts, maxAttempts, unkept, inputs }: Stage): boolean => attempts < maxAttempts && !unkept && inputs.length > 0;
+
+/** Its worker says that it went wrong. */
+export const attemptFailed = (change: Change, stage: Stage, said: unknown, by?: string): void => {
+  if (!mayTryAgain(stage)) {
+    fail(change, stage, said);
+    return;
+  }
+  const error = shortened(said);
+  const due = change.now + Math.min(stage.timeout, BACKOFF_MS * 2 ** (stage.attempts - 1));
+  note(change, 'error', stage, { error, ...(by && { agent_id: by }) });
+  setStage(change, { ...stage, due, error });
+};
+
+const timedOut = (stage: Stage) => {
+  const why = stage.unkept ? 'what it was given is too large to be kept and published again' : `${stage.attempts} attempts are used up`;
+  return { code: 'stage_timed_out', message: `nobody continued stage ${keyOfStage(stage)} in time, and ${why}` };
+};
+
+/** Nobody continued it in time. */
+export const overdue = (change: Change, stage: Stage, { children }: Ctx): void => {
+  const inputs = stage.inputs.flatMap((name) => (children.get(name) as Input | undefined) ?? []);
+  if (!mayTryAgain(stage) || inputs.length === 0) {
+    fail(change, stage, stage.error ?? timedOut(stage));
+    return;
+  }
+  const { error: _, by: __, ...rest } = stage;
+  const again = setStage(change, { ...rest, attempts: stage.attempts + 1, due: change.now + stage.timeout });
+  for (const input of inputs)
+    publishStage(change, again, { ...input, headers: { ...input.headers, 'X-Retry-Count': [String(stage.attempts)] } });
+  note(change, 'retried', again, { attempt: again.attempts });
+};

@@ -1,0 +1,52 @@
+/** `control.workflow.show` and `list`: a workflow with its stages and a page of its history; workflows of a status, a page at a time. */
+import type { Reader } from '#shared/entity/reader.ts';
+import { defineQuery } from '#shared/function/query.ts';
+import { controlWorkflowList, controlWorkflowShow } from '#shared/messages/control-coordination.ts';
+import { HISTORY } from './change.ts';
+import { lookupOf, stagesOf, stageToWire, toWire, type Workflow, workflowKind } from './state.ts';
+
+const HISTORY_PAGE = 200;
+const DEFAULT_LIMIT = 100;
+/** A workflow is less than 1 KB in a list, which has to fit a message. */
+const MAX_LIMIT = 400;
+
+type Shown = { workflow: Workflow | undefined; history: ReadonlyMap<string, unknown> };
+
+const readShown = async (reader: Reader, id: string, after: string | undefined): Promise<Shown> => {
+  const page = { limit: HISTORY_PAGE, ...(after !== undefined && { after }) };
+  const [found, history] = await Promise.all([reader.load(workflowKind, [id]), reader.children(workflowKind, id, HISTORY, page)]);
+  return { workflow: found.get(id), history };
+};
+
+export const show = defineQuery({
+  message: controlWorkflowShow,
+  read: ({ body: { workflow_id, after } }, reader) => readShown(reader, workflow_id, after),
+  answer: ({ workflow, history }: Shown, { body: { workflow_id } }) => {
+    if (!workflow)
+      return { error: { code: 'not_found', message: `no workflow ${workflow_id} is known: it is forgotten 7 days after its last change` } };
+    const next = history.size === HISTORY_PAGE ? [...history.keys()].at(-1) : undefined;
+    const stages = stagesOf(workflow).map(stageToWire);
+    return { body: { ...toWire(workflow_id, workflow), stages, history: [...history.values()], ...(next !== undefined && { next }) } };
+  },
+});
+
+type Page = { workflows: ReadonlyMap<string, Workflow>; next?: string };
+
+const readPage = async (reader: Reader, status: Workflow['status'], after: string | undefined, limit: number): Promise<Page> => {
+  const ids = await reader.lookup(workflowKind, lookupOf(status), { limit, ...(after !== undefined && { after }) });
+  const last = ids.at(-1);
+  return { workflows: await reader.load(workflowKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
+};
+
+export const list = defineQuery({
+  message: controlWorkflowList,
+  read: ({ body: { status = 'running', after, limit = DEFAULT_LIMIT } }, reader) =>
+    readPage(reader, status, after, Math.min(limit, MAX_LIMIT)),
+  answer: ({ workflows, next }: Page, { body: { status = 'running' } }) => ({
+    body: {
+      // The lookup lags behind the state.
+      workflows: [...workflows].filter(([, one]) => one.status === status).map(([id, one]) => toWire(id, one)),
+      ...(next !== undefined && { next }),
+    },
+  }),
+});
