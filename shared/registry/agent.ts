@@ -25,7 +25,7 @@ const agentSchema = z.object({
   since: z.number(),
   /** Why it is there, where that needs saying. */
   reason: z.string().optional(),
-  /** When it last gave a sign of life, epoch ms, at most two minutes too old; null: never in this incarnation. */
+  /** When it last gave a sign of life, epoch ms, at most 200 s too old; null: never in this incarnation. */
   lastSeen: z.number().nullable(),
   /** false: the health monitor misses it. */
   responsive: z.boolean(),

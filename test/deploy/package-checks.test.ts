@@ -25,7 +25,7 @@ describe('packaging refuses', () => {
     [
       'a filter that is wider than its stream',
       ['{ name: e, stream: AGENT_LIFECYCLE, subjects: [agent.>] }'],
-      'functions.f, event e: the stream AGENT_LIFECYCLE does not capture agent.>: it has agent.*.created, agent.*.started, agent.*.ready, agent.*.stopped, agent.*.error',
+      'functions.f, event e: the stream AGENT_LIFECYCLE does not capture agent.>: it has agent.*.created, agent.*.started, agent.*.ready, agent.*.stopped, agent.*.error, agent.*.snapshot',
     ],
     ['what is no filter', ['{ name: e, core: [a.>.b] }'], 'functions.f, event e: a.>.b is no subject filter: > may only be its last token'],
     [
@@ -47,6 +47,11 @@ describe('packaging refuses', () => {
       'a group by a token that is not there',
       ['{ name: e, core: [agent.*.heartbeat], groupBy: $4 }'],
       'functions.f, event e: groupBy $4 is a token that agent.*.heartbeat does not have',
+    ],
+    [
+      'a token among several that a subject does not have',
+      ['{ name: e, core: [agents.hb.*.*], groupBy: $3-$4-$5 }'],
+      'functions.f, event e: groupBy $5 is a token that agents.hb.*.* does not have',
     ],
     [
       'an age within which no invocation ends',
