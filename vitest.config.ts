@@ -10,6 +10,12 @@ const aboutFunctions = [
   'reconciler',
   'bad-input',
   'python-fleet',
+  'supervisor',
+  'recovery-coordinator',
+  'pattern-detector',
+  'metrics-collector',
+  'orchestrator-monitor',
+  'alerts',
 ];
 
 export default defineConfig({

@@ -24,8 +24,9 @@ export type Moved = Received<(typeof lifecycleMessages)[number]>;
 export type Commanded = Received<(typeof commandedMessages)[number]>;
 export type Beat = Received<typeof agentHeartbeat>;
 
-/** Where nothing else changed, last-seen is written no more often than this: well within the 5 minutes of the bucket. */
-const SEEN_EVERY_MS = 120_000;
+/** Where nothing else changed, last-seen is written no more often than this: well within the 5 minutes of the bucket. The sweep
+ * writes once more, to let go of the entry that was put there. */
+const SEEN_EVERY_MS = 200_000;
 /** A load that changed by so much is written, but no more often. */
 const LOAD_CHANGE = 0.2;
 const LOAD_EVERY_MS = 10_000;

@@ -9,7 +9,7 @@ import { alert } from '#shared/messages/alert.ts';
 import { controlAlertsResolve } from '#shared/messages/control-supervision.ts';
 import type { Severity } from '#shared/messages/fields.ts';
 import type { Received } from '#shared/messages/message.ts';
-import { alertHash, type Firing, type Group, groupId, groupKind, joined, type Resolved, remembered, toWire } from './group.ts';
+import { alertHash, alertsKind, type Firing, type Group, groupId, joined, type Resolved, remembered, toWire } from './group.ts';
 import { noticesKind, tell } from './notices.ts';
 import type { Settings } from './settings.ts';
 import { SILENCES_ID, type Silences, silencesKind, silentUntil } from './silence.ts';
@@ -97,7 +97,7 @@ const severityAfter = (group: Group | undefined, event: Event): Severity | undef
   event.message === 'alert' && event.body.status !== 'resolved' ? joined(group, event).severity : group?.severity;
 
 export const groups = defineEntity({
-  of: groupKind,
+  of: alertsKind,
   accepts: [alert, controlAlertsResolve],
   id: (event) => (event.message === 'alert' ? groupId(event.body) : event.body.group_id),
   decide,

@@ -55,7 +55,7 @@ export type Group = z.infer<typeof groupSchema>;
 /** By which the groups are found that are not resolved. */
 export const FIRING = 'alerts.firing';
 
-export const groupKind: Kind<Group> = {
+export const alertsKind: Kind<Group> = {
   kind: 'alerts',
   schema: groupSchema,
   version: 1,

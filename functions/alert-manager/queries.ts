@@ -3,7 +3,7 @@ import type { Reader } from '#shared/entity/reader.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlAlertsList } from '#shared/messages/control-supervision.ts';
 import type { Received } from '#shared/messages/message.ts';
-import { FIRING, type Group, groupKind, toWire } from './group.ts';
+import { alertsKind, FIRING, type Group, toWire } from './group.ts';
 import { inForce, SILENCES_ID, type Silence, silencesKind, toWire as silenceToWire } from './silence.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -21,9 +21,9 @@ const read = async ({ body }: Received<typeof controlAlertsList>, reader: Reader
     return { view, silences: states.get(SILENCES_ID)?.silences ?? [] };
   }
   const limit = Math.min(body.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
-  const ids = await reader.lookup(groupKind, FIRING, { limit, ...(after !== undefined && { after }) });
+  const ids = await reader.lookup(alertsKind, FIRING, { limit, ...(after !== undefined && { after }) });
   const last = ids.at(-1);
-  return { view, groups: await reader.load(groupKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
+  return { view, groups: await reader.load(alertsKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
 };
 
 export const list = defineQuery({

@@ -19,7 +19,7 @@ import {
   RETRY_HEADER,
 } from './facts.ts';
 import { fingerprint } from './fingerprint.ts';
-import { type Group, groupKind, type Letter, letterKind, lookupChildren, noted, obstacle } from './letter.ts';
+import { type Group, type Letter, letterGroupKind, letterKind, lookupChildren, noted, obstacle } from './letter.ts';
 import type { Settings } from './settings.ts';
 
 const SOURCE = 'dlq-processor';
@@ -85,7 +85,7 @@ const again = (letter: Letter, facts: Facts, context: LetterContext): Decision<L
 /** The group with one more. */
 const counted = (facts: Facts, { also, id, now, settings }: LetterContext): Record<EntityKey, unknown> => {
   const { id: groupId, ...same } = fingerprint(facts);
-  const stored = also(groupKind, groupId);
+  const stored = also(letterGroupKind, groupId);
   const before = stored && stored.keepUntil > now ? stored : undefined;
   const group: Group = {
     ...same,
@@ -96,7 +96,7 @@ const counted = (facts: Facts, { also, id, now, settings }: LetterContext): Reco
     examples: [...(before?.examples ?? []).filter((example) => example !== id), id].slice(-EXAMPLES),
     keepUntil: now + settings.keepMs,
   };
-  return { [keyOf(groupKind.kind, groupId)]: group };
+  return { [keyOf(letterGroupKind.kind, groupId)]: group };
 };
 
 /** When it is published again by itself; null: not by itself. */
@@ -134,6 +134,6 @@ export const letters = defineEntity({
   accepts: [deadLetter, maxDeliveries, messageTerminated],
   id: (event) => letterId(factsOf(event)),
   decide,
-  also: (_, event) => (event.message === 'alarm' ? [] : [keyOf(groupKind.kind, fingerprint(factsOf(event)).id)]),
+  also: (_, event) => (event.message === 'alarm' ? [] : [keyOf(letterGroupKind.kind, fingerprint(factsOf(event)).id)]),
   needsChildren: (letter, event) => event.message === 'alarm' && letter?.content !== undefined && letter.content.inline === undefined,
 });

@@ -1,7 +1,7 @@
 /** Dead letters and the server's word of given-up messages, and what operators do about them. */
 import { createFunction } from '#shared/function/create-function.ts';
 import { letters } from './decide.ts';
-import { groupKind, letterKind } from './letter.ts';
+import { letterGroupKind, letterKind } from './letter.ts';
 import { operations } from './operation.ts';
 import { list, show } from './queries.ts';
 import { settings } from './settings.ts';
@@ -10,6 +10,6 @@ export const handler = createFunction({
   name: 'dlq-processor',
   settings,
   entities: [letters, operations],
-  kinds: [groupKind, letterKind],
+  kinds: [letterGroupKind, letterKind],
   queries: [list, show],
 });

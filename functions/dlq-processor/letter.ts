@@ -59,7 +59,7 @@ const groupSchema = z.object({
 export type Group = z.infer<typeof groupSchema>;
 
 export const GROUPS_LOOKUP = 'dlq.groups';
-export const groupKind: Kind<Group> = {
+export const letterGroupKind: Kind<Group> = {
   kind: 'letter-group',
   schema: groupSchema,
   version: 1,

@@ -6,7 +6,7 @@ import type { Received } from '#shared/messages/message.ts';
 import { opaqueValue } from '#shared/messages/opaque.ts';
 import { assemble, type Content } from './content.ts';
 import { findLetters } from './find.ts';
-import { GROUPS_LOOKUP, groupKind, groupToWire, type Letter, letterKind, toWire } from './letter.ts';
+import { GROUPS_LOOKUP, groupToWire, type Letter, letterGroupKind, letterKind, toWire } from './letter.ts';
 import { OPERATIONS_LOOKUP, operationKind, toWire as operationToWire } from './operation.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -27,8 +27,8 @@ const readPage = async ({ body, sentAt: now }: Received<typeof controlDlqList>, 
       return { letters: letters.map(({ id, letter }) => toWire(id, letter)), ...(next !== null && { after: next }) };
     }
     case 'groups': {
-      const ids = await reader.lookup(groupKind, GROUPS_LOOKUP, page);
-      const groups = [...(await reader.load(groupKind, ids))].filter(([, { keepUntil }]) => keepUntil > now);
+      const ids = await reader.lookup(letterGroupKind, GROUPS_LOOKUP, page);
+      const groups = [...(await reader.load(letterGroupKind, ids))].filter(([, { keepUntil }]) => keepUntil > now);
       const last = ids.length < limit ? undefined : ids.at(-1);
       return { groups: groups.map(([id, group]) => groupToWire(id, group)), ...(last !== undefined && { after: last }) };
     }
@@ -67,7 +67,7 @@ const showLetter = async (id: string, letter: Letter, reader: Reader): Promise<o
 const readOne = async ({ body: { id }, sentAt: now }: Received<typeof controlDlqShow>, reader: Reader): Promise<object | undefined> => {
   const letter = (await reader.load(letterKind, [id])).get(id);
   if (letter && letter.keepUntil > now) return showLetter(id, letter, reader);
-  const group = (await reader.load(groupKind, [id])).get(id);
+  const group = (await reader.load(letterGroupKind, [id])).get(id);
   if (group && group.keepUntil > now) return { group: groupToWire(id, group) };
   const operation = (await reader.load(operationKind, [id])).get(id);
   return operation && { operation: operationToWire(id, operation) };

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { contentId } from '#shared/content-id.ts';
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import type { Kind } from '#shared/entity/kind.ts';
+import { iso } from '#shared/iso.ts';
 import { raise } from '#shared/messages/alert.ts';
 import { severity } from '#shared/messages/fields.ts';
 import { output, type Received } from '#shared/messages/message.ts';
@@ -43,7 +44,8 @@ export const failuresKind: Kind<Failures> = {
 type View = { agents: ReadonlyMap<string, Agent>; where: Places };
 type FailureContext = Context<Settings, View>;
 
-type Identified = Failure & { event_id: string };
+/** `at`: when the stream took it, epoch ms. */
+type Identified = Failure & { event_id: string; at: number };
 
 export const decide = (
   before: Failures | undefined,
@@ -53,12 +55,12 @@ export const decide = (
   if (event.message === 'alarm') return done({ wakeAt: null });
   const ids = idsOf(event);
   if (before?.eventIds.some((seen) => ids.includes(seen))) return done();
-  const failed: Identified = { ...event.body, event_id: ids[0] };
+  const failed: Identified = { ...event.body, event_id: ids[0], at: event.sentAt };
   const { event_id, failure_type } = failed;
   const counts = before?.counts ?? { low: 0, medium: 0, high: 0, critical: 0 };
   const state: Failures = {
     counts: { ...counts, [failed.severity]: counts[failed.severity] + 1 },
-    last: { event_id, failure_type, severity: failed.severity, at: event.sentAt },
+    last: { event_id, failure_type, severity: failed.severity, at: failed.at },
     eventIds: [...(before?.eventIds ?? []), event_id].slice(-REMEMBERED_IDS),
   };
   return done({ state, publish: answerTo(failed, context) });
@@ -101,8 +103,8 @@ const switchedOff = (agentId: string, { settings, view }: FailureContext): strin
   return domain !== undefined && off.includes(`domain:${domain}`) ? `recovery in domain ${domain} is switched off` : undefined;
 };
 
-const recovered = ({ agent_id, event_id, failure_type, severity }: Identified): Output => {
-  const recovery_plan = { event_id, failure_type, severity };
+const recovered = ({ agent_id, event_id, failure_type, severity, at }: Identified): Output => {
+  const recovery_plan = { event_id, failure_type, severity, failed_at: iso(at) };
   return output(recovery, { agent_id }, { type: 'recovery', agent_id, recovery_action: 'restart', initiator: SOURCE, recovery_plan });
 };
 

@@ -7,7 +7,7 @@
  * heartbeats) is the outer bound. As in Lifeguard, local slowness suspends judgement: an alarm that comes late, or silence
  * while the bridge did not listen, gives the agent its time again.
  *
- * A sign of life is written down every two minutes at most. Between that it only moves the check (`checkAt`), so an alarm at
+ * A sign of life is written down every 150 s at most. Between that it only moves the check (`checkAt`), so an alarm at
  * its due time means that nothing was heard since it was set, and tells by that time when the last sign was.
  */
 import { type Alarm, type Context, type Decision, defineEntity } from '#shared/entity/entity.ts';

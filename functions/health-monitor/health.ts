@@ -19,7 +19,7 @@ const healthSchema = z.object({
   watch: z.enum(['unwatched', 'alive', 'suspect', 'unresponsive']),
   /** Since when. */
   since: z.number(),
-  /** The last sign of life that was written down: of one that is alive it may be two minutes older than the last one. */
+  /** The last sign of life that was written down: of one that is alive it may be 150 s older than the last one. */
   lastSeen: z.number(),
   /** The interval of its heartbeats as it says. */
   intervalMs: z.number().optional(),

@@ -1,4 +1,4 @@
-/** What a sign of life makes of an agent's health. It is written down when something changed, and every two minutes. Pure. */
+/** What a sign of life makes of an agent's health. It is written down when something changed, and every 150 s. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Rhythm } from '#shared/contract.ts';
 import { type Context, type Decision, done, type Output } from '#shared/entity/entity.ts';
@@ -23,7 +23,7 @@ export type Sign = {
 type Done = Extract<Decision<Health>, { outcome: 'done' }>;
 
 /** Where nothing else changed, the last sign of life is written no more often. */
-const SEEN_EVERY_MS = 120_000;
+const SEEN_EVERY_MS = 150_000;
 /** A rhythm, or the beginning of a worse level, is written no more often. */
 const QUIET_MS = 10_000;
 /** A rhythm is known, and an older one given up for it, after so many intervals. */
@@ -77,14 +77,15 @@ const isCrossing = (before: Health | undefined, { by, at }: Sign): boolean =>
   before?.stoppedAt !== undefined && by === 'heartbeat' && at < before.stoppedAt + CROSSED_MS;
 
 const lived = (known: Health, heard: Sign, { settings }: Context<Settings>): Health => {
-  // After silence it is judged anew.
-  const { metrics, declared } = known.watch === 'unresponsive' ? unwatched(heard.at) : known;
+  // After silence it is judged anew: it may be another version of itself, with another rhythm.
+  const { metrics, declared, rhythm: knownRhythm } = known.watch === 'unresponsive' ? unwatched(heard.at) : known;
   const watch = known.watch === 'unwatched' && (heard.by === 'report' || heard.by === 'answer') ? 'unwatched' : 'alive';
   const mayBegin = heard.at - known.lastSeen >= QUIET_MS || known.lastSeen === heard.at;
   const levels = judge(metrics, heard.values ?? {}, heard.at, mayBegin, settings);
   const word = heard.declared ?? declared;
-  const rhythm = heard.rhythm && heard.rhythm.intervals >= Math.min(known.rhythm?.intervals ?? 0, MATURE) ? heard.rhythm : known.rhythm;
-  const { stoppedAt, ...rest } = known;
+  const isBetterKnown = heard.rhythm && heard.rhythm.intervals >= Math.min(knownRhythm?.intervals ?? 0, MATURE);
+  const rhythm = isBetterKnown ? heard.rhythm : knownRhythm;
+  const { stoppedAt, rhythm: _, ...rest } = known;
   return {
     ...rest,
     ...(watch === 'unwatched' && stoppedAt !== undefined && { stoppedAt }),

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 
 const number = (least: number) => z.coerce.number<string>().min(least);
-const ms = (least: number) => number(least).int();
+const whole = (least: number) => number(least).int();
 
 const threshold = z.strictObject({ enter: z.number(), leave: z.number() });
 const rule = z
@@ -49,16 +49,16 @@ export const settings = z
   .object({
     /** An agent is suspected when its silence has this phi. */
     HEALTH_PHI: number(0.1).default(8),
-    HEALTH_MIN_DEVIATION_MS: ms(1).default(100),
-    HEALTH_ACCEPTABLE_PAUSE_MS: ms(0).default(3000),
+    HEALTH_MIN_DEVIATION_MS: whole(1).default(100),
+    HEALTH_ACCEPTABLE_PAUSE_MS: whole(0).default(3000),
     /** Of an agent that does not say, and whose rhythm is not known yet. */
-    HEALTH_INTERVAL_MS: ms(1).default(30_000),
+    HEALTH_INTERVAL_MS: whole(1).default(30_000),
     /** The fixed rule: so many intervals, each of HEALTH_INTERVAL_MS at least. */
-    HEALTH_MISSED: ms(1).default(3),
+    HEALTH_MISSED: whole(1).default(3),
     /** An alarm that comes so late tells of ourselves. */
-    HEALTH_LATE_MS: ms(1).default(5000),
+    HEALTH_LATE_MS: whole(1).default(5000),
     /** A metric changes an agent's level when it was beyond a threshold for so long. */
-    HEALTH_DWELL_MS: ms(0).default(20_000),
+    HEALTH_DWELL_MS: whole(0).default(20_000),
     /** By metric, in its own unit; null: it is not judged. */
     HEALTH_THRESHOLDS: z.string().default('{}').transform(fromJson).pipe(thresholds),
   })

@@ -7,12 +7,10 @@
  */
 import { type EntityKey, idOf, kindOf } from '#shared/entity/key.ts';
 import type { Store, StoredChild } from '#shared/entity/store.ts';
-import { childSchema, componentMetricsKind } from '#shared/metrics/measured.ts';
+import { childSchema, componentMetricsKind, FLEET_NAMESPACE } from '#shared/metrics/measured.ts';
 import { mergeRollups, type Rollup } from '#shared/metrics/rollup.ts';
 import { weightedValues } from '#shared/metrics/sketch.ts';
 import type { Settings } from './settings.ts';
-
-export const FLEET_NAMESPACE = 'MisterSmith/Fleet';
 
 export type Emf = {
   settings: Settings['emf'];

@@ -26,8 +26,9 @@ export const samplesOf = (event: Measurement): Sample[] => {
     case 'systemMetric':
       return named({ [event.params.metric]: event.body.value });
     case 'agentHeartbeat': {
-      const { current_load, active_tasks, metrics = {} } = event.body;
-      return named({ ...metrics, current_load, active_tasks });
+      const { current_load, active_tasks, metrics } = event.body;
+      // The registry keeps the load of an agent that measures nothing else: it costs no write here.
+      return metrics ? named({ ...metrics, current_load, active_tasks }) : [];
     }
     case 'health':
       // What a function says repeats what the agent measured.

@@ -65,21 +65,25 @@ const say = (outbreak: Outbreak, context: OutbreakContext): Decision<Outbreak> =
 const isCutOff = ({ pattern, agents }: Episode, { view }: OutbreakContext): boolean =>
   pattern === 'network_partition' && agents.filter((id) => view.agents.get(id)?.responsive === false).length > agents.length / 2;
 
+/** Registry and tree are asked beside the failures so far: an episode that decides waits for nothing that it does not need. */
 const read = async (events: readonly Event[], reader: Reader): Promise<View> => {
   const failures = events.flatMap((event) => (event.message === 'alarm' ? [] : event));
-  const ids = new Set(failures.map(({ body }) => body.agent_id));
-  const before = (await reader.load(outbreakKind, [OUTBREAK])).get(OUTBREAK) ?? NO_OUTBREAK;
-  const cutOff =
-    failures.length > 0 ? [] : before.episodes.flatMap(({ pattern, agents }) => (pattern === 'network_partition' ? agents : []));
+  const ids = [...new Set(failures.map(({ body }) => body.agent_id))];
+  const [outbreaks, agents, where] = await Promise.all([
+    reader.load(outbreakKind, [OUTBREAK]),
+    reader.load(agentKind, ids),
+    readPlaces(reader, ids),
+  ]);
+  const before = outbreaks.get(OUTBREAK) ?? NO_OUTBREAK;
+  if (failures.length === 0) return { agents: await reader.load(agentKind, cutOff(before)), where };
   const at = Math.max(...failures.map(({ sentAt }) => sentAt));
   const several = new Set([...agentsOf(before), ...ids]).size > 2;
   const stale = at - (before.census?.at ?? Number.NEGATIVE_INFINITY) > CENSUS_EVERY_MS;
-  const [agents, where, census] = await Promise.all([
-    reader.load(agentKind, [...ids, ...cutOff]),
-    readPlaces(reader, [...ids]),
-    several && stale ? readCensus(reader, at) : undefined,
-  ]);
-  return { agents, where, ...(census && { census }) };
+  return { agents, where, ...(several && stale && { census: await readCensus(reader, at) }) };
 };
+
+/** Agents that were not heard of when last looked at. */
+const cutOff = ({ episodes }: Outbreak): string[] =>
+  episodes.flatMap(({ pattern, agents }) => (pattern === 'network_partition' ? agents : []));
 
 export const outbreaks = defineEntity({ of: outbreakKind, accepts: [failure], id: () => OUTBREAK, decide, read });

@@ -103,10 +103,10 @@ export const cascadeOf = (
   windowMs: number,
 ): Finding | undefined => {
   const paired = failed.slice(-MOST_PAIRED);
-  const linked = (id: string): Linked => ({ id, ...(facts[id] ?? UNKNOWN) });
+  const linked = new Map(paired.map((id): [string, Linked] => [id, { id, ...(facts[id] ?? UNKNOWN) }]));
   const kinds = Object.keys(LINKS) as LinkKind[];
   const spreads = kinds.map((kind) => {
-    const leads = (from: string, to: string): boolean => LINKS[kind](linked(from), linked(to));
+    const leads = (from: string, to: string): boolean => LINKS[kind](linked.get(from) as Linked, linked.get(to) as Linked);
     return { kind, ...cascade(paired, leads, shares[kind]) };
   });
   const [best] = spreads.sort((a, b) => a.p - b.p);

@@ -43,9 +43,9 @@ export const remember = (before: Outbreak, failed: Failed, facts: Facts, windowM
   const from = Math.max((all.at(-1) as Failed).at - windowMs, 0);
   const recent = all.filter(({ at }) => at >= from).slice(-MOST_RECENT);
   const gone = all.slice(0, all.length - recent.length);
-  const agents = new Set(recent.map(({ agent }) => agent));
-  const known = Object.entries({ ...before.facts, [failed.agent]: facts }).filter(([id]) => agents.has(id));
-  return { ...before, recent, facts: Object.fromEntries(known), rates: counted(before.rates, gone, windowMs) };
+  const known = { ...before.facts, [failed.agent]: facts };
+  for (const { agent } of gone) if (!recent.some((one) => one.agent === agent)) delete known[agent];
+  return { ...before, recent, facts: known, rates: counted(before.rates, gone, windowMs) };
 };
 
 const counted = (before: Outbreak['rates'], gone: readonly Failed[], windowMs: number): Outbreak['rates'] => {
@@ -55,11 +55,16 @@ const counted = (before: Outbreak['rates'], gone: readonly Failed[], windowMs: n
     const rate = decayed(rates[agent], at, windowMs);
     rates[agent] = { ...rate, events: rate.events + 1 };
   }
-  const ids = Object.keys(rates);
-  if (ids.length <= MOST_RATES) return rates;
   // Who is forgotten is taken for an agent that never failed before.
-  const often = Object.entries(rates).sort(([, a], [, b]) => b.events - a.events || b.at - a.at);
-  return Object.fromEntries(often.slice(0, MOST_RATES));
+  for (let over = Object.keys(rates).length - MOST_RATES; over > 0; over--) delete rates[rarest(rates)];
+  return rates;
+};
+
+const rarest = (rates: Outbreak['rates']): string => {
+  let [id, least] = ['', { events: Infinity, at: Infinity }];
+  for (const [other, rate] of Object.entries(rates))
+    if (rate.events < least.events || (rate.events === least.events && rate.at < least.at)) [id, least] = [other, rate];
+  return id;
 };
 
 /** Who failed, in the order of their first failures; `silent`: only those who fell silent. */

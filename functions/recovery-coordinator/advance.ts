@@ -49,10 +49,10 @@ const start = (plan: Plan, member: Member, { now, settings, view }: Ctx): Advanc
   return { plan: { ...after, nextAt: wait(now + settings.attempt) }, publish: [told] };
 };
 
-/** A plan that begins, or that has to do with more agents than before. */
+/** A plan that begins, that has to do with more agents than before, or that only cleared up before. */
 export const advanceTold = (before: Plan | undefined, plan: Plan, context: Ctx): Advanced => {
   const after = advance(plan, context);
-  const isNews = plan.members.length > (before?.members.length ?? 0);
+  const isNews = plan.members.length > (before?.members.length ?? 0) || before?.isQuiet;
   return { plan: after.plan, publish: [...(isNews ? [begun(plan)] : []), ...after.publish] };
 };
 

@@ -13,25 +13,15 @@ import type { Received } from '#shared/messages/message.ts';
 import type { recovery } from '#shared/messages/supervision.ts';
 import type { supervisorEvent } from '#shared/messages/supervisor.ts';
 import { childOf, levelOf } from '#shared/supervision/strategy.ts';
-import { advance, isOverdue } from './advance.ts';
+import { isOverdue } from './advance.ts';
 import { closeDesk, type Desk, type Held, heldPlan, openDesk, putPlan } from './desk.ts';
+import { goOn } from './go-on.ts';
 import { escalated, over } from './outputs.ts';
-import {
-  because,
-  ended,
-  gone,
-  isStartedBy,
-  type Member,
-  memberOf,
-  nextToStart,
-  nextToStop,
-  type Plan,
-  postponed,
-  settled,
-} from './plan.ts';
+import { because, ended, gone, isStartedBy, type Member, memberOf, nextToStart, nextToStop, postponed, settled } from './plan.ts';
 import { type Recovery, recoveryKind } from './recovery.ts';
-import { requestOf } from './request.ts';
+import { isBack, requestOf } from './request.ts';
 import { endOfAgent, failedStart } from './restart.ts';
+import { goOnWithout, leaveDown } from './unrecovered.ts';
 import { agentOf, alsoKeys, type Ctx, type Event, familyOf, messages, readView } from './view.ts';
 
 const REMEMBERED_IDS = 50;
@@ -65,12 +55,6 @@ export const decide = (before: Recovery | undefined, event: Event | Alarm, conte
   return closeDesk(desk);
 };
 
-const goOn = (desk: Desk, at: Held['at'], plan: Plan): void => {
-  const after = advance(plan, desk.context);
-  putPlan(desk, at, after.plan);
-  desk.publish.push(...after.publish);
-};
-
 /** The recovery that the agent is part of, and as what. */
 const partOf = (desk: Desk): (Held & { member: Member }) | undefined => {
   const held = heldPlan(desk);
@@ -86,9 +70,10 @@ const request = (desk: Desk, { body }: Received<typeof recovery>): Decision<Reco
     const message = `recovery of agent ${agent_id} asks for ${recovery_action}, which nobody does: ask for restart`;
     return { outcome: 'deadLetter', reason: { code: 'not_supported', message } };
   }
-  const { failure, reason } = requestOf(body);
+  const { failure, failedAt, reason } = requestOf(body);
   if (failure !== undefined && desk.own.seen.includes(failure)) return undefined;
   if (failure !== undefined) desk.own = { ...desk.own, seen: [...desk.own.seen, failure].slice(-REMEMBERED_IDS) };
+  if (isBack(desk.context.view.agents.get(agent_id), failedAt)) return undefined;
   const held = partOf(desk);
   if (held && isToStop(held.member)) goOn(desk, held.at, because(gone(held.plan, held.member), reason));
   else if (held?.member.todo === 'start') putPlan(desk, held.at, because(held.plan, reason));
@@ -102,8 +87,9 @@ const ready = (desk: Desk, { sentAt }: Received<typeof agentReady>): void => {
   goOn(desk, held.at, settled(held.plan, held.member));
 };
 
-const stopped = (desk: Desk, { body }: Received<typeof agentStopped>): void => {
+const stopped = (desk: Desk, { body, sentAt }: Received<typeof agentStopped>): void => {
   const { id, view } = desk.context;
+  if (isBack(view.agents.get(id), sentAt)) return;
   const held = partOf(desk);
   if (held && isToStop(held.member)) {
     goOn(desk, held.at, gone(held.plan, held.member));
@@ -125,20 +111,27 @@ const notStarted = (desk: Desk, { body }: Received<typeof supervisorEvent>): voi
   const { recovery_id = recoveryId, attempt = held.member.orders, reason } = body;
   if (recovery_id !== recoveryId || attempt !== held.member.orders) return;
   const why = typeof reason === 'string' ? `the restart failed: ${reason}` : 'the restart failed';
-  endOfAgent(desk, { ...failedStart(desk, held, order.agent), how: 'abnormal', reason: why });
+  startFailed(desk, held, order.agent, why);
+};
+
+const startFailed = (desk: Desk, held: Held, agent: string, reason: string): void => {
+  if (held.plan.isQuiet) leaveDown(desk, held, agent, reason);
+  else endOfAgent(desk, { ...failedStart(desk, held, agent), how: 'abnormal', reason });
 };
 
 const wake = (desk: Desk): void => {
   const { context } = desk;
   const held = heldPlan(desk);
   if (!held || held.plan.keeper !== context.id) return;
-  const { order, deadline, nextAt } = held.plan;
+  const { order, startedAt, deadline, nextAt } = held.plan;
   const late = context.now - nextAt;
-  if (late > LATE_MS) goOn(desk, held.at, postponed(held.plan, late + CATCH_UP_MS));
+  // Where alarms are late for long, it has twice its time and no more.
+  const mayTakeLonger = deadline < startedAt + 2 * context.settings.timeout;
+  if (late > LATE_MS && mayTakeLonger) goOn(desk, held.at, postponed(held.plan, late + CATCH_UP_MS));
   else if (context.now >= deadline) giveUp(desk, held);
   else if (order && isOverdue(held.plan, context)) {
     const reason = `agent ${order.agent} was not ready within ${context.settings.attempt} ms`;
-    endOfAgent(desk, { ...failedStart(desk, held, order.agent), how: 'abnormal', reason });
+    startFailed(desk, held, order.agent, reason);
   } else goOn(desk, held.at, held.plan);
 };
 
@@ -150,6 +143,7 @@ const giveUp = (desk: Desk, { at, plan }: Held): void => {
   const last = ended(plan, 'gave_up', now);
   putPlan(desk, at, last);
   desk.publish.push(over(last, reason), escalated({ agent, level: levelOf(plan.supervisor), supervisor: plan.supervisor, reason }));
+  goOnWithout(desk, { at, plan }, agent);
 };
 
 export const recoveries = defineEntity({

@@ -7,8 +7,8 @@ import type { EntityKey } from '#shared/entity/key.ts';
 import type { End } from '#shared/supervision/strategy.ts';
 import { joined } from './outputs.ts';
 import { isUnderWay, memberOf, type Plan } from './plan.ts';
-import { type Group, groupKey, groupKind, NO_RECOVERY, NO_RESTARTS, type Recovery } from './recovery.ts';
-import { type Ctx, chainOfAgent, chainsOf } from './view.ts';
+import { type Group, groupKey, NO_RECOVERY, NO_RESTARTS, type Recovery, restartsKind } from './recovery.ts';
+import { type Ctx, chainOfAgent, chainsOf, familyOf } from './view.ts';
 
 export type Desk = {
   context: Ctx;
@@ -38,7 +38,7 @@ export type Failed = {
 export const openDesk = (before: Recovery | undefined, context: Ctx): Desk => {
   const own = before ?? NO_RECOVERY;
   const supervisors = chainsOf(context.view, context.id, own);
-  const groups = new Map(supervisors.map((id) => [id, context.also(groupKind, id) ?? NO_RESTARTS]));
+  const groups = new Map(supervisors.map((id) => [id, context.also(restartsKind, id) ?? NO_RESTARTS]));
   const desk: Desk = { context, before, own, groups, changed: new Set(), publish: [], chain: chainOfAgent(context.view, context.id) };
   tidy(desk);
   return desk;
@@ -51,10 +51,13 @@ const putGroup = (desk: Desk, supervisorId: string, group: Group): void => {
   desk.changed.add(supervisorId);
 };
 
-/** `touched`: its children that are supervisors and begin anew. */
+/** `touched`: its children that are supervisors and begin anew. Those that are its children no more are forgotten. */
 export const countRestart = (desk: Desk, supervisorId: string, restarts: number[], touched: readonly string[]): void => {
+  const { now, view } = desk.context;
   const group = groupOf(desk, supervisorId);
-  const restarted = { ...group.restarted, ...Object.fromEntries(touched.map((id) => [id, desk.context.now])) };
+  const children = new Set(familyOf(view)(supervisorId).children.map(({ id }) => id));
+  const known = Object.entries(group.restarted).filter(([id]) => children.has(id));
+  const restarted = Object.fromEntries([...known, ...touched.map((id): [string, number] => [id, now])]);
   putGroup(desk, supervisorId, { ...group, restarts, restarted });
 };
 

@@ -2,13 +2,13 @@
 import { createFunction } from '#shared/function/create-function.ts';
 import { recoveries } from './decide.ts';
 import { list } from './queries.ts';
-import { groupKind } from './recovery.ts';
+import { restartsKind } from './recovery.ts';
 import { settings } from './settings.ts';
 
 export const handler = createFunction({
   name: 'recovery-coordinator',
   settings,
   entities: [recoveries],
-  kinds: [groupKind],
+  kinds: [restartsKind],
   queries: [list],
 });

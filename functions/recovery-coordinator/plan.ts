@@ -28,7 +28,7 @@ export const planSchema = z.object({
   recoveryId: z.string(),
   /** The supervisor whose strategy it is. */
   supervisor: z.string(),
-  /** It stops what is left of a supervisor that is over, and was told when it began: nothing more is said of it. */
+  /** It clears up after a supervisor that is over or a recovery that gave up, as was told then: nothing more is said of it. */
   isQuiet: z.boolean(),
   /** Why, the last ones. */
   reasons: z.array(z.string()),
@@ -58,7 +58,7 @@ export type Touched = Leaf & Pick<Member, 'child' | 'wave'> & { retire: boolean 
 
 const REMEMBERED_REASONS = 5;
 
-type Begun = Pick<Plan, 'recoveryId' | 'supervisor' | 'keeper'> & { now: number; timeout: number; isQuiet?: boolean };
+export type Begun = Pick<Plan, 'recoveryId' | 'supervisor' | 'keeper'> & { now: number; timeout: number; isQuiet?: boolean };
 
 /** Nobody is touched by it yet. */
 export const newPlan = ({ now, timeout, isQuiet = false, ...rest }: Begun): Plan => ({

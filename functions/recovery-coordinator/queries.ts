@@ -3,7 +3,7 @@ import type { Reader } from '#shared/entity/reader.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlRecoveryList } from '#shared/messages/control-supervision.ts';
 import { isUnderWay, type Plan } from './plan.ts';
-import { ALONE, groupKind, recoveryKind, TOGETHER, toWire } from './recovery.ts';
+import { ALONE, recoveryKind, restartsKind, TOGETHER, toWire } from './recovery.ts';
 
 const DEFAULT_LIMIT = 100;
 /** A recovery of one agent is about 1 KB in the answer, which has to fit a message. */
@@ -16,9 +16,9 @@ export type Page = { plans: (Plan | null)[]; next?: string };
 const readPage = async (reader: Reader, after: string | undefined, limit: number): Promise<Page> => {
   const [alone, together] = await Promise.all([
     reader.lookup(recoveryKind, ALONE, { limit, ...(after !== undefined && { after }) }),
-    after === undefined ? reader.lookup(groupKind, TOGETHER, { limit: MAX_GROUPS }) : [],
+    after === undefined ? reader.lookup(restartsKind, TOGETHER, { limit: MAX_GROUPS }) : [],
   ]);
-  const [recoveries, groups] = await Promise.all([reader.load(recoveryKind, alone), reader.load(groupKind, together)]);
+  const [recoveries, groups] = await Promise.all([reader.load(recoveryKind, alone), reader.load(restartsKind, together)]);
   const last = alone.at(-1);
   return {
     plans: [...groups.values(), ...recoveries.values()].map(({ plan }) => plan),

@@ -47,7 +47,7 @@ const groupSchema = z.object({
 export type Group = z.infer<typeof groupSchema>;
 export const NO_RESTARTS: Group = { restarts: [], restarted: {}, plan: null };
 
-export const groupKind: Kind<Group> = {
+export const restartsKind: Kind<Group> = {
   kind: 'restarts',
   schema: groupSchema,
   version: 1,
@@ -55,7 +55,7 @@ export const groupKind: Kind<Group> = {
   lookup: ({ plan }) => (isUnderWay(plan) ? TOGETHER : undefined),
 };
 
-export const groupKey = (supervisorId: string): EntityKey => keyOf(groupKind.kind, supervisorId);
+export const groupKey = (supervisorId: string): EntityKey => keyOf(restartsKind.kind, supervisorId);
 
 /** As operators see it. */
 export const toWire = (plan: Plan) => ({

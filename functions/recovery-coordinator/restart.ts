@@ -33,7 +33,7 @@ export const endOfAgent = (desk: Desk, failed: Failed): void => {
       stayDown(desk, held, verdict, failed);
       break;
     case 'beyond':
-      beyond(desk, verdict, failed);
+      beyond(desk, held, verdict, failed);
       break;
     default:
       throw verdict satisfies never;
@@ -72,7 +72,8 @@ const tellWhoIsOver = (desk: Desk, held: Held | undefined, verdict: Verdict, { a
   for (const { supervisor, gaveUp } of verdict.over) {
     const why = gaveUp ? `too many restarts: ${reason}` : reason;
     const theirs = held?.plan.supervisor === supervisor ? held : { at: supervisor, plan: groupOf(desk, supervisor).plan };
-    if (isUnderWay(theirs.plan)) {
+    // Where nobody takes over, a recovery of others goes on.
+    if (isUnderWay(theirs.plan) && (theirs === held || verdict.outcome !== 'beyond')) {
       const plan = ended(theirs.plan, 'gave_up', context.now);
       putPlan(desk, theirs.at, plan);
       desk.publish.push(over(plan, why));
@@ -111,7 +112,11 @@ const restart = (desk: Desk, held: Held | undefined, verdict: Restart, failed: F
     context.now,
   );
   const delay = backoffMs(Math.max(agent === context.id ? recent : 0, failures), context);
-  const { plan, publish } = advanceTold(before, { ...drawn, failures, notBefore: Math.max(drawn.notBefore, context.now + delay) }, context);
+  const { plan, publish } = advanceTold(
+    before,
+    { ...drawn, isQuiet: false, failures, notBefore: Math.max(drawn.notBefore, context.now + delay) },
+    context,
+  );
   putPlan(desk, at, plan);
   desk.publish.push(...publish);
 };

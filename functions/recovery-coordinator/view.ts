@@ -14,7 +14,7 @@ import { defaultSupervisor, ROOT, type Supervisor, supervisorKind } from '#share
 import { chainOf, type Places, readPlaces, supervisorOf } from '#shared/supervision/tree.ts';
 import { NO_TASKS, slotsKind } from '#shared/tasks/slots.ts';
 import { isUnderWay, upcoming } from './plan.ts';
-import { groupKey, groupKind, type Recovery, recoveryKind } from './recovery.ts';
+import { groupKey, type Recovery, recoveryKind, restartsKind } from './recovery.ts';
 import type { Settings } from './settings.ts';
 
 export const messages = [recovery, agentReady, agentStopped, supervisorEvent] as const;
@@ -38,6 +38,8 @@ export type Ctx = Context<Settings, View>;
 export const agentOf = (event: Event): string =>
   event.message === 'supervisorEvent' ? (event.body.affected_agents?.[0] ?? event.body.supervisor_id) : event.body.agent_id;
 
+const idOfEvent = (event: Event | Alarm): string => (event.message === 'alarm' ? idOf(event.key) : agentOf(event));
+
 /** The supervisors of an agent, the nearest first; none: it is nobody's child. */
 export const chainOfAgent = ({ where }: View, agentId: string): string[] => {
   const place = supervisorOf(where, agentId);
@@ -50,7 +52,7 @@ export const chainsOf = (view: View, agentId: string, { keeps }: Pick<Recovery, 
 ];
 
 export const alsoKeys = (state: Recovery | undefined, event: Event | Alarm, view: View): EntityKey[] =>
-  chainsOf(view, event.message === 'alarm' ? idOf(event.key) : agentOf(event), { keeps: state?.keeps ?? null }).map(groupKey);
+  chainsOf(view, idOfEvent(event), { keeps: state?.keeps ?? null }).map(groupKey);
 
 export const familyOf =
   ({ supervisors }: Pick<View, 'supervisors'>): Family =>
@@ -72,10 +74,11 @@ export const wavesOf = (view: View, over: readonly { supervisor: string }[]): ((
   };
 };
 
-const readLastKnown = async (reader: Reader, agentIds: string[]): Promise<Map<string, LastKnown>> => {
+/** A snapshot is the registry's: who is not in there has none. */
+const readLastKnown = async (reader: Reader, agentIds: string[], agents: View['agents']): Promise<Map<string, LastKnown>> => {
   const [slots, snapshots] = await Promise.all([
     reader.load(slotsKind, agentIds),
-    Promise.all(agentIds.map((id) => readSnapshot(reader, id))),
+    Promise.all(agentIds.map((id) => (agents.has(id) ? readSnapshot(reader, id) : undefined))),
   ]);
   return new Map(
     agentIds.map((id, n) => {
@@ -90,21 +93,32 @@ const readLastKnown = async (reader: Reader, agentIds: string[]): Promise<Map<st
 const significantOf = (supervisor: Supervisor | undefined): string[] =>
   supervisor?.autoShutdown === 'all_significant' ? supervisor.children.filter(({ significant }) => significant).map(({ id }) => id) : [];
 
+/** Each step waits for the one before, so what can be asked together is: the first command waits for all of them. */
 export const readView = async (events: readonly (Event | Alarm)[], reader: Reader): Promise<View> => {
-  const ids = [...new Set(events.map((event) => (event.message === 'alarm' ? idOf(event.key) : agentOf(event))))];
-  const [where, own] = await Promise.all([readPlaces(reader, ids), reader.load(recoveryKind, ids)]);
-  const bare: View = { where, supervisors: new Map(), agents: new Map(), known: new Map() };
+  const ids = [...new Set(events.map(idOfEvent))];
+  // Most agents that are ready are part of no recovery, and those that are end nothing that a strategy is asked for.
+  const areReady = events.every(({ message }) => message === 'agentReady');
+  const [where, own, registered] = await Promise.all([
+    readPlaces(reader, ids),
+    reader.load(recoveryKind, ids),
+    reader.load(agentKind, areReady ? [] : ids),
+  ]);
+  const bare: View = { where, supervisors: new Map(), agents: registered, known: new Map() };
   const chains = new Set(ids.flatMap((id) => chainsOf(bare, id, own.get(id) ?? { keeps: null })));
   const { parents } = where.tree;
-  const tree = chains.size === 0 ? [] : [...new Set([ROOT, ...chains, ...Object.keys(parents), ...Object.values(parents)])];
-  const [groups, supervisors] = await Promise.all([reader.load(groupKind, [...chains]), reader.load(supervisorKind, tree)]);
-  const plans = [...groups.values()].flatMap(({ plan }) => (isUnderWay(plan) ? upcoming(plan) : []));
-  const turns = [
-    ...new Set([...events.flatMap((event) => (event.message === 'recovery' ? agentOf(event) : [])), ...ownTurns(own), ...plans]),
-  ];
-  const significant = [...chains].flatMap((id) => significantOf(supervisors.get(id)));
-  const [agents, known] = await Promise.all([reader.load(agentKind, [...ids, ...turns, ...significant]), readLastKnown(reader, turns)]);
-  return { where, supervisors, agents, known };
+  const tree = areReady || chains.size === 0 ? [] : [...new Set([ROOT, ...chains, ...Object.keys(parents), ...Object.values(parents)])];
+  const turns = [...new Set(events.filter((event) => isTurn(event, own.get(idOfEvent(event)))).map(idOfEvent))];
+  const [groups, supervisors, known] = await Promise.all([
+    reader.load(restartsKind, [...chains]),
+    reader.load(supervisorKind, tree),
+    readLastKnown(reader, turns, registered),
+  ]);
+  const next = [...groups.values()].flatMap(({ plan }) => (isUnderWay(plan) ? upcoming(plan) : [])).filter((id) => !known.has(id));
+  const others = [...next, ...[...chains].flatMap((id) => significantOf(supervisors.get(id)))].filter((id) => !registered.has(id));
+  const agents = new Map([...registered, ...(await reader.load(agentKind, others))]);
+  return { where, supervisors, agents, known: new Map([...known, ...(await readLastKnown(reader, next, agents))]) };
 };
 
-const ownTurns = (own: ReadonlyMap<string, Recovery>): string[] => [...own].flatMap(([id, { plan }]) => (isUnderWay(plan) ? [id] : []));
+/** Whether the agent's own start may be ordered now. */
+const isTurn = (event: Event | Alarm, own: Recovery | undefined): boolean =>
+  event.message === 'recovery' || (event.message === 'alarm' && isUnderWay(own?.plan) && own.plan.order === null);

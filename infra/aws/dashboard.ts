@@ -1,8 +1,8 @@
-/** The dashboard of a deployment: the alarms on top, then what comes in, how far behind, what fails, what it costs. */
+/** The dashboard of a deployment: the alarms on top, then what comes in, how far behind, what fails, what it costs, how agents do. */
 import { LOOKUP_INDEX, SWEEP_INDEX } from '#shared/table/definition.ts';
 import type { Manifest } from '../bridge/manifest/manifest.ts';
 import type { BridgeMetric } from '../bridge/observe/emf.ts';
-import { bindingSeries, circuitSeries, lambdaSeries, type Series, serviceSeries, tableSeries } from './series.ts';
+import { bindingSeries, circuitSeries, fleetSeries, lambdaSeries, type Series, serviceSeries, tableSeries } from './series.ts';
 import type { Intrinsic, Resource } from './template.ts';
 
 /** Of 24 columns; the grid fills row by row. */
@@ -23,6 +23,7 @@ const graphs = (manifest: Manifest, deployment: string): Graph[] => {
   const ofFunctions = (...metrics: Parameters<typeof lambdaSeries>[2][]) =>
     metrics.flatMap((metric) => manifest.functions.map((fn) => lambdaSeries(deployment, fn, metric)));
   const ofTable = (metric: string) => [undefined, LOOKUP_INDEX, SWEEP_INDEX].map((index) => tableSeries(metric, index));
+  const ofAgents = (...metrics: string[]) => metrics.flatMap((metric) => fleetSeries(deployment, manifest, metric));
   return [
     { title: 'Messages taken', stat: 'Sum', series: ofBindings('PolledEventCount') },
     { title: 'Lag, messages', stat: 'Maximum', series: ofBindings('OffsetLag') },
@@ -37,6 +38,12 @@ const graphs = (manifest: Manifest, deployment: string): Graph[] => {
     { title: 'Read units of the table', stat: 'Sum', series: ofTable('ConsumedReadCapacityUnits') },
     { title: 'Circuits opened', stat: 'Sum', series: circuitSeries(deployment, manifest) },
     { title: 'Bridge, %', stat: 'Maximum', series: [serviceSeries('CPUUtilization'), serviceSeries('MemoryUtilization')] },
+    { title: 'Agents: response time p99, ms', stat: 'p99', series: ofAgents('response_time_ms') },
+    {
+      title: 'Agents: load, errors, CPU, memory',
+      stat: 'Average',
+      series: ofAgents('current_load', 'error_rate', 'cpu_usage', 'memory_usage'),
+    },
   ];
 };
 

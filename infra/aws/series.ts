@@ -1,5 +1,6 @@
 /** The metrics of CloudWatch that alarms and the dashboard look at, by namespace, name and dimensions. */
 import { CIRCUITS_OPENED, METRICS_NAMESPACE } from '#shared/function/observe.ts';
+import { FLEET_NAMESPACE } from '#shared/metrics/measured.ts';
 import type { FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
 import { sharesOf } from '../bridge/manifest/shares.ts';
 import { BRIDGE_NAMESPACE, type BridgeMetric } from '../bridge/observe/emf.ts';
@@ -30,11 +31,18 @@ export const bindingSeries = (deployment: string, fn: FunctionEntry, metric: Bri
       dimensions: { FunctionName: `${deployment}-${fn.name}`, EventSource: name },
     }));
 
-/** Of the function that hears how calls go. What a function counts itself goes by its name at Lambda. */
-export const circuitSeries = (deployment: string, { functions }: Manifest): Series[] =>
+/** What a function counts itself, it counts by its name at Lambda: here the one that hears a subject. */
+const ownSeries = (deployment: string, { functions }: Manifest, heard: string, namespace: string, metric: string): Series[] =>
   functions
-    .filter(({ bindings }) => bindings.some(({ source }) => source.subjects.includes('circuit.*.report')))
-    .map((fn) => ({ namespace: METRICS_NAMESPACE, metric: CIRCUITS_OPENED, dimensions: { service: lambdaName(deployment, fn) } }));
+    .filter(({ bindings }) => bindings.some(({ source }) => source.subjects.includes(heard)))
+    .map((fn) => ({ namespace, metric, dimensions: { service: lambdaName(deployment, fn) } }));
+
+export const circuitSeries = (deployment: string, manifest: Manifest): Series[] =>
+  ownSeries(deployment, manifest, 'circuit.*.report', METRICS_NAMESPACE, CIRCUITS_OPENED);
+
+/** Of all agents together. */
+export const fleetSeries = (deployment: string, manifest: Manifest, metric: string): Series[] =>
+  ownSeries(deployment, manifest, 'metrics.agent.*.*', FLEET_NAMESPACE, metric);
 
 export const tableSeries = (metric: string, index?: string): Series => ({
   namespace: 'AWS/DynamoDB',

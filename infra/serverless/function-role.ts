@@ -19,12 +19,15 @@ const ofKinds = (kinds: readonly string[]) => ({
   'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': kinds.map((kind) => `${kind}#*`) },
 });
 
-const tableStatements = (tableArn: string, { owns, reads, indexes }: TableAccess): Statement[] => {
+const tableStatements = (tableArn: string, { owns, reads, children, indexes }: TableAccess): Statement[] => {
   const table: Value[] = [{ 'Fn::Sub': tableArn }];
   const indexArns = { lookup: LOOKUP_INDEX, sweep: SWEEP_INDEX };
   return [
     { Sid: 'Read', Effect: 'Allow', Action: READ, Resource: table, Condition: ofKinds([...owns, ...reads]) },
     ...(owns.length > 0 ? [{ Sid: 'Write', Effect: 'Allow' as const, Action: WRITE, Resource: table, Condition: ofKinds(owns) }] : []),
+    ...(children.length > 0
+      ? [{ Sid: 'ReadChildren', Effect: 'Allow' as const, Action: ['dynamodb:Query'], Resource: table, Condition: ofKinds(children) }]
+      : []),
     ...(indexes.length > 0
       ? [
           {

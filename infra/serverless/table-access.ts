@@ -9,11 +9,13 @@ export type TableAccess = {
   owns: string[];
   /** Kinds that it only reads. */
   reads: string[];
+  /** Kinds of others whose children it reads. */
+  children: string[];
   /** Indexes that it queries. */
   indexes: ('lookup' | 'sweep')[];
 };
 
-const READS: Readonly<Record<string, Omit<TableAccess, 'owns'>>> = {
+const READS: Readonly<Record<string, Pick<TableAccess, 'reads' | 'indexes'> & Partial<TableAccess>>> = {
   addressing: { reads: ['agent'], indexes: ['lookup'] },
   'agent-registry': { reads: [], indexes: ['lookup'] },
   'alert-manager': { reads: [], indexes: ['lookup'] },
@@ -25,7 +27,7 @@ const READS: Readonly<Record<string, Omit<TableAccess, 'owns'>>> = {
   escalation: { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
   'failure-handler': { reads: ['agent', 'place', 'tree'], indexes: [] },
   'orchestrator-monitor': { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
-  'recovery-coordinator': { reads: ['agent', 'place', 'tree', 'supervisor', 'slots'], indexes: ['lookup'] },
+  'recovery-coordinator': { reads: ['agent', 'place', 'slots', 'supervisor', 'tree'], children: ['agent'], indexes: ['lookup'] },
   'pattern-detector': { reads: ['agent', 'place', 'tree'], indexes: ['lookup'] },
   barrier: { reads: [], indexes: ['lookup'] },
   'resource-manager': { reads: [], indexes: ['lookup'] },
@@ -39,6 +41,7 @@ const READS: Readonly<Record<string, Omit<TableAccess, 'owns'>>> = {
 /** Undefined: the function has nothing to do with the table. */
 export const tableAccess = (functionName: string): TableAccess | undefined => {
   const owns = Object.keys(ownerOf).filter((kind) => ownerOf[kind] === functionName);
-  const { reads, indexes } = READS[functionName] ?? { reads: [], indexes: [] };
-  return owns.length + reads.length + indexes.length === 0 ? undefined : { owns, reads, indexes };
+  const { reads, children = [], indexes } = READS[functionName] ?? { reads: [], indexes: [] };
+  const touched = [owns, reads, children, indexes].flat();
+  return touched.length > 0 ? { owns, reads, children, indexes } : undefined;
 };

@@ -16,30 +16,54 @@ export type Reader = {
   overdue(before: number, limit: number): Promise<EntityKey[]>;
 };
 
-export const readerOf = (store: Pick<Store, 'load' | 'lookup' | 'children' | 'overdue'>): Reader => ({
-  load: async <State>(kind: Kind<State>, ids: readonly string[]) => {
-    const items = await store.load([...new Set(ids)].map((id) => keyOf(kind.kind, id)));
-    const states = new Map<string, State>();
-    for (const [key, item] of items) {
-      try {
-        const state = readState(kind, item) as State | undefined;
-        if (state !== undefined) states.set(idOf(key), state);
-      } catch {
-        // Its owner says so when it is next written; whoever only reads can do without it.
+export const readerOf = (store: Pick<Store, 'load' | 'lookup' | 'children' | 'overdue'>): Reader => {
+  const load = together(store);
+  return {
+    load: async <State>(kind: Kind<State>, ids: readonly string[]) => {
+      const keys = [...new Set(ids)].map((id) => keyOf(kind.kind, id));
+      const items = keys.length === 0 ? new Map() : await load(keys);
+      const states = new Map<string, State>();
+      for (const key of keys) {
+        const item = items.get(key);
+        if (!item) continue;
+        try {
+          const state = readState(kind, item) as State | undefined;
+          if (state !== undefined) states.set(idOf(key), state);
+        } catch {
+          // Its owner says so when it is next written; whoever only reads can do without it.
+        }
       }
-    }
-    return states;
-  },
-  lookup: async (kind, value, { after, limit } = {}) => {
-    const keys = await store.lookup(value, {
-      ...(after !== undefined && { after: keyOf(kind.kind, after) }),
-      ...(limit !== undefined && { limit }),
+      return states;
+    },
+    lookup: async (kind, value, { after, limit } = {}) => {
+      const keys = await store.lookup(value, {
+        ...(after !== undefined && { after: keyOf(kind.kind, after) }),
+        ...(limit !== undefined && { limit }),
+      });
+      return keys.map(idOf);
+    },
+    children: async (kind, id, prefix, page) => {
+      const stored = await store.children(keyOf(kind.kind, id), prefix, page);
+      return new Map(stored.map(({ name, data }) => [name, data]));
+    },
+    overdue: store.overdue,
+  };
+};
+
+/** What is asked for before anybody waits is one call of the table. */
+const together = ({ load }: Pick<Store, 'load'>): Store['load'] => {
+  let next: { keys: EntityKey[]; items: ReturnType<Store['load']> } | undefined;
+  const begin = () => {
+    const keys: EntityKey[] = [];
+    const items = Promise.resolve().then(() => {
+      next = undefined;
+      return load([...new Set(keys)]);
     });
-    return keys.map(idOf);
-  },
-  children: async (kind, id, prefix, page) => {
-    const stored = await store.children(keyOf(kind.kind, id), prefix, page);
-    return new Map(stored.map(({ name, data }) => [name, data]));
-  },
-  overdue: store.overdue,
-});
+    return { keys, items };
+  };
+  return (keys) => {
+    next ??= begin();
+    next.keys.push(...keys);
+    return next.items;
+  };
+};

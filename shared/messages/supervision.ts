@@ -71,7 +71,7 @@ const recoveryBody = z.looseObject({
   agent_id: id,
   recovery_action: z.string().min(1),
   initiator: z.string().optional(),
-  /** From the failure handler: `event_id`, `failure_type`, `severity`. */
+  /** From the failure handler: `event_id`, `failure_type`, `severity`, `failed_at`. */
   recovery_plan: z.unknown().optional(),
 });
 export type Recovery = z.infer<typeof recoveryBody>;

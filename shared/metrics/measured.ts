@@ -44,3 +44,6 @@ const measured = (kind: string): Kind<Measured> => ({
 /** Two kinds, so that a component may be named as an agent is. */
 export const agentMetricsKind = measured('agent-metrics');
 export const componentMetricsKind = measured('component-metrics');
+
+/** Where CloudWatch has it. */
+export const FLEET_NAMESPACE = 'MisterSmith/Fleet';

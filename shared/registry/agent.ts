@@ -27,7 +27,7 @@ const agentSchema = z.object({
   reason: z.string().optional(),
   /** Of one that drains: when it is taken for gone, epoch ms. */
   drainUntil: z.number().optional(),
-  /** When it last gave a sign of life, epoch ms, at most two minutes too old; null: never in this incarnation. */
+  /** When it last gave a sign of life, epoch ms, at most 200 s too old; null: never in this incarnation. */
   lastSeen: z.number().nullable(),
   /** false: the health monitor misses it. */
   responsive: z.boolean(),

@@ -2,6 +2,7 @@
  * Supervision on the whole stack: how soon a failure is answered and a pattern told, and how a fleet recovers when a fifth of
  * the restarts fail. The supervisors' processes and the agents are simulated here, over NATS.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type Stack, setupStack } from '#test/support/stack.ts';
 import type { Bench, Result } from './bench.ts';
@@ -9,7 +10,9 @@ import { fleetDetection } from './fleet-detection.ts';
 import { quantile } from './quantile.ts';
 
 const WARM_UP = 100;
-const SAMPLES = 1000;
+const SAMPLES = 500;
+/** From a sample's end until the next: what else it caused is over by then. */
+const IDLE_MS = 60;
 const SUPERVISORS = 20;
 const AGENTS_EACH = 10;
 const FAILING_RESTARTS = 0.2;
@@ -19,19 +22,15 @@ const RESTART_MS = { least: 20, most: 200 };
 const failure = (agent_id: string, event_id: string) =>
   JSON.stringify({ agent_id, failure_type: 'process_crash', severity: 'high', event_id });
 
-/** From each publish of `send` to what `arrived` takes for its consequence, ms, one at a time. */
-const latencies = async (
-  count: number,
-  send: (n: number) => void,
-  arrived: Map<string, (at: number) => void>,
-  idOf: (n: number) => string,
-) => {
+/** From each publish of `send` to what `arrived` takes for its consequence, ms, one at a time, on a stack that is idle. */
+const latencies = async (ids: readonly string[], send: (id: string) => void, arrived: Map<string, (at: number) => void>) => {
   const all: number[] = [];
-  for (let n = 0; n < count; n++) {
-    const arrival = new Promise<number>((resolve) => arrived.set(idOf(n), resolve));
+  for (const id of ids) {
+    const arrival = new Promise<number>((resolve) => arrived.set(id, resolve));
     const started = performance.now();
-    send(n);
+    send(id);
     all.push((await arrival) - started);
+    await pause(IDLE_MS);
   }
   return all.slice(WARM_UP);
 };
@@ -41,15 +40,16 @@ const figures = (all: number[]): Result[] => [
   { figure: 'p99_ms', value: quantile(all, 0.99), unit: 'ms' },
 ];
 
-const toFirstCommand = async ({ nc }: Stack): Promise<Result[]> => {
+/** Every agent is the child of a supervisor, fails once, and is ready again at once. */
+const toFirstCommand = async (stack: Stack): Promise<Result[]> => {
+  const { nc } = stack;
+  const { agents } = await startFleet(stack, { each: (WARM_UP + SAMPLES) / SUPERVISORS, failing: 0, takes: () => 0 });
   const arrived = new Map<string, (at: number) => void>();
   nc.subscribe('supervisor.*.cmd.restart', {
     callback: (_, message) => arrived.get(message.json<{ agent_ids: string[] }>().agent_ids[0] ?? '')?.(performance.now()),
   });
   await nc.flush();
-  const idOf = (n: number) => `bench-${n}`;
-  const send = (n: number) => nc.publish('supervision.failures.high', failure(idOf(n), idOf(n)));
-  return figures(await latencies(WARM_UP + SAMPLES, send, arrived, idOf));
+  return figures(await latencies(agents, (id) => nc.publish('supervision.failures.high', failure(id, id)), arrived));
 };
 
 /** A spike is more than five failures: the sixth decides. */
@@ -64,26 +64,30 @@ const toPattern = async ({ nc }: Stack): Promise<Result[]> => {
     },
   });
   await nc.flush();
-  const idOf = (n: number) => `spiky-${n}`;
-  const fail = (n: number, k: number) =>
+  const ids = Array.from({ length: WARM_UP + SAMPLES }, (_, n) => `spiky-${n}`);
+  const fail = (agent_id: string, k: number) =>
     nc.publish(
       'supervision.failures.low',
-      JSON.stringify({ agent_id: idOf(n), failure_type: 'timeout_failure', severity: 'low', event_id: `${idOf(n)}-${k}` }),
+      JSON.stringify({ agent_id, failure_type: 'timeout_failure', severity: 'low', event_id: `${agent_id}-${k}` }),
     );
-  const send = (n: number) => {
-    for (let k = 0; k <= FIRST_FAILURES; k++) fail(n, k);
+  const send = (id: string) => {
+    for (let k = 0; k <= FIRST_FAILURES; k++) fail(id, k);
   };
-  return figures(await latencies(WARM_UP + SAMPLES / 5, send, arrived, idOf));
+  return figures(await latencies(ids, send, arrived));
 };
 
 type Fleet = { agents: string[]; commanded: Map<string, number>; stop(): void };
 
+/** `failing`: a share of the restarts; `takes`: ms of one. */
+type Restarts = { each: number; failing: number; takes: () => number };
+
 /** Supervisors that are declared, and that obey: a restart works or it does not. */
-const startFleet = async (nc: NatsConnection, stack: Stack): Promise<Fleet> => {
+const startFleet = async (stack: Stack, { each, failing, takes }: Restarts): Promise<Fleet> => {
+  const { nc } = stack;
   const agents: string[] = [];
   const commanded = new Map<string, number>();
   for (let s = 0; s < SUPERVISORS; s++) {
-    const children = Array.from({ length: AGENTS_EACH }, (_, n) => `s${s}-a${n}`);
+    const children = Array.from({ length: each }, (_, n) => `s${s}-a${n}`);
     agents.push(...children);
     const body = { event_type: 'started', strategy: 'one_for_one', intensity: 100, period_ms: 60_000, children };
     await stack.publish(`supervisor.s${s}.events`, body);
@@ -96,17 +100,17 @@ const startFleet = async (nc: NatsConnection, stack: Stack): Promise<Fleet> => {
       const { agent_ids, attempt, recovery_id } = message.json<{ agent_ids: string[]; attempt: number; recovery_id: string }>();
       for (const agent of agent_ids) {
         commanded.set(agent, (commanded.get(agent) ?? 0) + 1);
-        const after = RESTART_MS.least + Math.random() * (RESTART_MS.most - RESTART_MS.least);
-        const fails = Math.random() < FAILING_RESTARTS;
+        const fails = Math.random() < failing;
         setTimeout(() => {
           if (!fails) return nc.publish(`agent.${agent}.ready`, '{}');
           const body = { event_type: 'restart_failed', affected_agents: [agent], attempt, recovery_id };
           nc.publish(`supervisor.${supervisor}.events`, JSON.stringify(body));
-        }, after);
+        }, takes());
       }
     },
   });
   await nc.flush();
+  await until(async () => (await shown(nc, `s${SUPERVISORS - 1}`)) === each, 30_000);
   return { agents, commanded, stop: () => subscription.unsubscribe() };
 };
 
@@ -116,14 +120,14 @@ const shown = async (nc: NatsConnection, supervisor_id: string): Promise<number>
 };
 
 const until = async (condition: () => boolean | Promise<boolean>, ms: number): Promise<void> => {
-  for (const end = performance.now() + ms; performance.now() < end && !(await condition()); ) await new Promise((go) => setTimeout(go, 20));
+  for (const end = performance.now() + ms; performance.now() < end && !(await condition()); ) await pause(20);
 };
 
 /** Half of the agents crash within a second; the others must not be touched. */
 const recovery = async (stack: Stack): Promise<Result[]> => {
   const { nc } = stack;
-  const fleet = await startFleet(nc, stack);
-  await until(async () => (await shown(nc, `s${SUPERVISORS - 1}`)) === AGENTS_EACH, 30_000);
+  const takes = () => RESTART_MS.least + Math.random() * (RESTART_MS.most - RESTART_MS.least);
+  const fleet = await startFleet(stack, { each: AGENTS_EACH, failing: FAILING_RESTARTS, takes });
   const failed = fleet.agents.filter((_, n) => n % 2 === 0);
   const failedAt = new Map<string, number>();
   const took = new Map<string, number>();
@@ -140,7 +144,7 @@ const recovery = async (stack: Stack): Promise<Result[]> => {
   for (const agent of failed) {
     failedAt.set(agent, performance.now());
     nc.publish('supervision.failures.high', failure(agent, `${agent}-crash`));
-    await new Promise((go) => setTimeout(go, 1000 / failed.length));
+    await pause(1000 / failed.length);
   }
   await until(() => took.size + gaveUp >= failed.length, 45_000);
   fleet.stop();

@@ -2,11 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { describe, expect, it } from 'vitest';
+import { linesOf } from '#functions/metrics-collector/emf.ts';
+import { settings } from '#functions/metrics-collector/settings.ts';
 import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { sharesOf } from '#infra/bridge/manifest/shares.ts';
 import { writeEmf } from '#infra/bridge/observe/emf.ts';
 import { createMetrics } from '#infra/bridge/observe/metrics.ts';
 import { METRICS_NAMESPACE, observe } from '#shared/function/observe.ts';
+import { rollupOf } from '#shared/metrics/rollup.ts';
 import { synthesise } from '#test/support/template.ts';
 
 type Stat = { Metric: { Namespace: string; MetricName: string; Dimensions: { Name: string; Value: unknown }[] } };
@@ -45,6 +48,15 @@ const functionLines = (): string[] => {
   return [JSON.stringify(metrics.serializeMetrics())];
 };
 
+/** Of a minute in which an agent measured all that there is to tell. */
+const fleetLines = (): string[] => {
+  const { environment } = manifest.functions.find(({ name }) => name === 'metrics-collector') ?? {};
+  const { names } = settings.parse(environment).emf;
+  const rollups = Object.fromEntries(names.map((name) => [name, rollupOf(1)]));
+  const emf = { settings: { detail: 'fleet' as const, names }, service: 'mistersmith-prod-metrics-collector', write: () => undefined };
+  return linesOf([{ key: 'agent-metrics#a1', name: '1m/2026-01-01T00:00:00.000Z', data: [{ start: 0, rollups }] }], emf);
+};
+
 /** `<namespace> <metric> <dimensions>` of lines in the embedded metric format. */
 const writtenBy = (lines: string[]): string[] =>
   lines.flatMap((line) => {
@@ -67,7 +79,7 @@ const onDashboard = (): string[] => {
 };
 
 describe('what the product counts itself', () => {
-  const written = new Set([...writtenBy(bridgeLines()), ...writtenBy(functionLines())]);
+  const written = new Set([...writtenBy(bridgeLines()), ...writtenBy(functionLines()), ...writtenBy(fleetLines())]);
   const ofProduct = (series: string[]) => series.filter((name) => name.startsWith('MisterSmith'));
 
   it('is there for every alarm', () => {

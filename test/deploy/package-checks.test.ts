@@ -49,6 +49,11 @@ describe('packaging refuses', () => {
       'functions.f, event e: groupBy $4 is a token that agent.*.heartbeat does not have',
     ],
     [
+      'a token among several that a subject does not have',
+      ['{ name: e, core: [agents.hb.*.*], groupBy: $3-$4-$5 }'],
+      'functions.f, event e: groupBy $5 is a token that agents.hb.*.* does not have',
+    ],
+    [
       'an age within which no invocation ends',
       ['{ name: e, core: [a.b], retry: { maxAge: 11000 } }'],
       "functions.f, event e: retry.maxAge 11000 ms gives a message up while its first invocation may still run: make it more than 11000 ms, or the function's timeout shorter",

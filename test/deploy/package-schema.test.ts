@@ -24,13 +24,16 @@ describe('the schema of the nats event', () => {
 const sources = ['functions', 'shared'].flatMap((folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((path) => (path.endsWith('.ts') ? [`${folder}/${path}`] : [])),
 );
-const kinds = new Map(
-  sources.flatMap((path) =>
-    [...readFileSync(path, 'utf8').matchAll(/const (\w+Kind)\b[^=]*= \{\s*kind: '([\w-]+)'/g)].map(
-      ([, name = '', kind = '']) => [name, kind] as const,
-    ),
-  ),
+const root = new URL('../../', import.meta.url);
+const declared = await Promise.all(
+  sources
+    .filter((path) => /^export const \w+Kind\b/m.test(readFileSync(path, 'utf8')))
+    .map(async (path) => Object.entries((await import(new URL(path, root).href)) as Record<string, { kind?: string }>)),
 );
+const constants = declared
+  .flat()
+  .flatMap(([name, { kind }]) => (name.endsWith('Kind') && kind !== undefined ? [[name, kind] as const] : []));
+const kinds = new Map(constants);
 
 /** The calls of a Reader in all code that ends up in the function's bundle. */
 const readsOf = async (name: string) => {
@@ -53,14 +56,20 @@ const readsOf = async (name: string) => {
   }));
 };
 
+it('no two kinds have constants of one name', () => {
+  const names = constants.map(([name]) => name);
+  expect(names.filter((name, n) => names.indexOf(name) !== n)).toEqual([]);
+});
+
 describe.each(readdirSync('functions'))('the table access of %s', (name) => {
   it('is what its code reads, and nothing more', async () => {
     const reads = await readsOf(name);
-    const access = tableAccess(name);
-    const foreign = reads.flatMap(({ call, kind }) => (call !== 'lookup' && kind && !access?.owns.includes(kind) ? [kind] : []));
+    const { owns, ...access } = tableAccess(name) ?? { owns: [], reads: [], children: [], indexes: [] };
+    const foreign = (wanted: string) => reads.flatMap(({ call, kind }) => (call === wanted && kind && !owns.includes(kind) ? [kind] : []));
     const indexes = reads.flatMap(({ call }) => (call === 'lookup' ? ['lookup'] : call === 'overdue' ? ['sweep'] : []));
-    expect({ reads: access?.reads, indexes: access?.indexes }).toEqual({
-      reads: [...new Set(foreign)].toSorted(),
+    expect(access).toEqual({
+      reads: [...new Set(foreign('load'))].toSorted(),
+      children: [...new Set(foreign('children'))].toSorted(),
       indexes: [...new Set(indexes)].toSorted(),
     });
   });

@@ -102,11 +102,21 @@ describe("a function's role", () => {
         Effect: 'Allow',
         Action: ['dynamodb:BatchGetItem'],
         Resource: [{ 'Fn::Sub': table }],
-        Condition: keys('escalation#*', 'agent#*'),
+        Condition: keys('escalation#*', 'agent#*', 'place#*', 'tree#*'),
       },
       { Sid: 'Write', Effect: 'Allow', Action: write, Resource: [{ 'Fn::Sub': table }], Condition: keys('escalation#*') },
       { Sid: 'Find', Effect: 'Allow', Action: ['dynamodb:Query'], Resource: [{ 'Fn::Sub': `${table}/index/lookup` }] },
     ]);
+  });
+
+  it('allows the children of others where it reads them', () => {
+    const [statement, ...others] = all().filter(({ Sid }) => Sid === 'ReadChildren');
+    expect([statement.Action, statement.Condition, others]).toEqual([
+      ['dynamodb:Query'],
+      { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['agent#*'] } },
+      [],
+    ]);
+    expect(statementsOf('RecoveryDashcoordinatorLambdaFunction')).toContain(statement);
   });
 
   it('has no wildcard for an action or a resource, and nothing beside', () => {

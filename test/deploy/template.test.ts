@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parameterMistakes } from '#infra/aws/parameters.ts';
 import { bridgeVariables } from '#infra/bridge/bridge-settings.ts';
+import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { TTL_ATTRIBUTE, tableDefinition } from '#shared/table/definition.ts';
 import { parseDockerfile } from '#test/support/dockerfile.ts';
 import { ACCOUNT, synthesise } from '#test/support/template.ts';
@@ -10,6 +11,7 @@ import { ACCOUNT, synthesise } from '#test/support/template.ts';
 type Tree = Record<string, unknown>;
 
 const template = await synthesise('prod');
+const manifest = await readManifest('serverless.yml');
 const { Resources, Parameters = {} } = template;
 const propertiesOf = (id: string) => Resources[id]?.Properties as Tree;
 const ofType = (type: string) => Object.values(Resources).filter(({ Type }) => Type === type);
@@ -106,17 +108,8 @@ describe('the bridge', () => {
 
   it('may invoke its functions, and nothing else', () => {
     const statements = found(propertiesOf('BridgeInvokePolicy'), 'Statement').flat() as Tree[];
-    const names = [
-      'agent-registry',
-      'failure-handler',
-      'gather-aggregator',
-      'escalation',
-      'circuit-breaker',
-      'dlq-processor',
-      'reconciler',
-    ];
     const arn = `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:mistersmith-prod-`;
-    const Resource = [...names, 'task-assignment'].map((name) => ({ 'Fn::Sub': `${arn}${name}` }));
+    const Resource = manifest.functions.map(({ name }) => ({ 'Fn::Sub': `${arn}${name}` }));
     expect(statements).toEqual([{ Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource }]);
     expect(propertiesOf('BridgeTaskRole')).not.toHaveProperty('Policies');
   });

@@ -133,6 +133,19 @@ test('rest_for_one stops the later ones in reverse, starts all in order, and the
   await expect.poll(() => ask('control.tasks.show', { task_id: 'o-task' }), WITHIN).toMatchObject({ phase: 'active', attempts: 2 });
 });
 
+test('a recovery that gives up leaves nobody down but the agent that does not start', async () => {
+  const agents = ['g1', 'g2', 'g3'];
+  for (const agent of agents) await register(agent);
+  await ask('control.supervisor.define', { supervisor_id: 'gs', strategy: 'rest_for_one', intensity: 100, children: agents });
+  obedient(agents);
+  const orders = aSupervisor('gs', ({ agent_ids: [agent] }) => (agent === 'g1' ? 'silence' : 'ready'));
+  const events = await eventsOf('gs');
+  await crash('g1');
+  await expect.poll(() => events().map(({ event_type }) => event_type), WITHIN).toEqual(['recovering', 'gave_up', 'escalation']);
+  await expect.poll(() => orders.slice(-2).map(({ agent_ids: [agent] }) => agent), WITHIN).toEqual(['g2', 'g3']);
+  await expect.poll(() => ask('agents.discovery.resolve', { agent_id: 'g3' }), WITHIN).toMatchObject({ agent: { state: 'active' } });
+});
+
 test('fifty agents that fail at once are all recovered, each by one order', async () => {
   const agents = Array.from({ length: 50 }, (_, n) => `m${n}`);
   const orders = aSupervisor('root');

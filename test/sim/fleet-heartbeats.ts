@@ -49,7 +49,7 @@ export type FleetReport = {
   mistakenAgents: number;
   mistakesPerAgentAndDay: number;
   suspicions: number;
-  /** Of both functions, while nothing changes: suspicions, verdicts and returns are not in it, nor the first `WARM_UP_MS`. */
+  /** Of both functions and the sweep, while nothing changes: suspicions, verdicts and returns are not in it, nor the first `WARM_UP_MS`. */
   writesPerAgentAndMinute: number;
 };
 
@@ -114,7 +114,8 @@ export const simulateFleet = (fleet: Fleet): FleetReport => {
     const writes = decision.state !== undefined || (decision.wakeAt !== undefined && decision.wakeAt !== entity.wakeAt);
     const isQuiet = !decision.publish?.some(({ subject }) => !subject.startsWith('$KV')) && wasQuiet(entity.state);
     // The first one after the warm-up only begins the count.
-    if (writes && isQuiet && now > START + WARM_UP_MS && entity.quietWrites++ > 0) quietWrites++;
+    // What publishes is written once more, when the sweep lets go of its outputs.
+    if (writes && isQuiet && now > START + WARM_UP_MS && entity.quietWrites++ > 0) quietWrites += decision.publish?.length ? 2 : 1;
     if (decision.state !== undefined) entity.state = decision.state;
     if (decision.wakeAt !== undefined) entity.wakeAt = decision.wakeAt;
     return decision;

@@ -1,7 +1,7 @@
 /** alert-manager on a table in memory, with time and alarms: alerts and requests in, notifications out. */
 import { expect } from 'vitest';
 import { groups } from '#functions/alert-manager/decide.ts';
-import { type Group, groupKind } from '#functions/alert-manager/group.ts';
+import { alertsKind, type Group } from '#functions/alert-manager/group.ts';
 import { notices, noticesKind } from '#functions/alert-manager/notices.ts';
 import { list } from '#functions/alert-manager/queries.ts';
 import { settings } from '#functions/alert-manager/settings.ts';
@@ -65,7 +65,7 @@ export const alertWorld = (environment: Record<string, string> = {}) => {
     told,
     /** What people read, in order. */
     said: () => told.map(({ severity, summary }) => `${severity}: ${summary}`),
-    state: async (id: string): Promise<Group | undefined> => (await readerOf(store).load(groupKind, [id])).get(id),
+    state: async (id: string): Promise<Group | undefined> => (await readerOf(store).load(alertsKind, [id])).get(id),
     alert: (...alerts: Record<string, unknown>[]) =>
       send(
         'alerts',

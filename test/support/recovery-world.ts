@@ -5,11 +5,13 @@
 import { recoveries } from '#functions/recovery-coordinator/decide.ts';
 import { settings } from '#functions/recovery-coordinator/settings.ts';
 import type { LastKnown, View } from '#functions/recovery-coordinator/view.ts';
+import { iso } from '#shared/iso.ts';
 import { agentReady, agentStopped } from '#shared/messages/lifecycle.ts';
 import { recovery } from '#shared/messages/supervision.ts';
 import { type SupervisorRestart, supervisorEvent } from '#shared/messages/supervisor.ts';
 import type { Agent } from '#shared/registry/agent.ts';
 import { type Child, defaultChild, defaultSupervisor, type Supervisor } from '#shared/supervision/supervisor.ts';
+import type { Place } from '#shared/supervision/tree.ts';
 import { drive, received, START } from './decide.ts';
 
 type ChildSpec = string | (Partial<Child> & { id: string });
@@ -94,12 +96,16 @@ export const recoveryWorld = ({ forest, strangers = [], environment = {}, startR
   const ready = (agent: string) => tell(received(agentReady, { agent_id: agent }, { agent_id: agent }, { sentAt: story.now() }));
   const stopped = (agent: string, reason?: string) =>
     tell(received(agentStopped, { agent_id: agent }, { agent_id: agent, ...(reason && { reason }) }, { sentAt: story.now() }));
-  const ask = (agent: string, event_id = `e${++failures}`) =>
+  const ask = (agent: string, event_id = `e${++failures}`, failedAt = story.now()) =>
     tell(
       received(
         recovery,
         { agent_id: agent },
-        { agent_id: agent, recovery_action: 'restart', recovery_plan: { event_id, failure_type: 'process_crash', severity: 'high' } },
+        {
+          agent_id: agent,
+          recovery_action: 'restart',
+          recovery_plan: { event_id, failure_type: 'process_crash', severity: 'high', failed_at: iso(failedAt) },
+        },
         { sentAt: story.now() },
       ),
     );
@@ -162,6 +168,9 @@ export const recoveryWorld = ({ forest, strangers = [], environment = {}, startR
     running,
     ids,
     known: view.known as Map<string, LastKnown>,
+    supervisors: view.supervisors as Map<string, Supervisor>,
+    /** Whose child an agent is. */
+    places: view.where.places as Map<string, Place>,
     ready,
     stopped,
     ask,

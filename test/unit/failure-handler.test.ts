@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { failures, failuresKind } from '#functions/failure-handler/decide.ts';
 import { settings } from '#functions/failure-handler/settings.ts';
 import { readState } from '#shared/entity/kind.ts';
+import { iso } from '#shared/iso.ts';
 import { failure } from '#shared/messages/supervision.ts';
 import type { Agent } from '#shared/registry/agent.ts';
 import { EMPTY_TREE, type Places } from '#shared/supervision/tree.ts';
@@ -51,7 +52,7 @@ test('a high failure asks for a recovery, and says why', () => {
         agent_id: 'a1',
         recovery_action: 'restart',
         initiator: 'failure-handler',
-        recovery_plan: { event_id: 'e1', failure_type: 'process_crash', severity: 'high' },
+        recovery_plan: { event_id: 'e1', failure_type: 'process_crash', severity: 'high', failed_at: iso(START) },
       },
     },
   ]);

@@ -86,6 +86,16 @@ describe('an agent that falls silent', () => {
     expect(failures(story).map(({ event_id }) => event_id)).toEqual([`silent-a1-${LAST}`, `silent-a1-${START + 3_600_000}`]);
   });
 
+  test('and comes back with a slower rhythm is not measured by the old one again', () => {
+    const story = watched();
+    story.until(START + 3_600_000);
+    for (const second of [0, 30, 60, 90]) {
+      story.until(START + 3_600_000 + 1000 * second);
+      story.tell(beat(START + 3_600_000 + 1000 * second));
+    }
+    expect(failures(story)).toHaveLength(1);
+  });
+
   test.each<[string, (at: number) => Parameters<Monitor['tell']>[0]]>([
     ['a heartbeat', (at) => beat(at, {}, everySecond)],
     ['an answer to the check', (at) => received(healthAnswer, { agent_id }, { agent_id, status: 'ready' }, { sentAt: at })],
@@ -261,7 +271,7 @@ describe('local slowness suspends judgement', () => {
 });
 
 describe('what it costs', () => {
-  test.each([200, 1000, 30_000])('heartbeats every %d ms are written every two minutes', (interval) => {
+  test.each([200, 1000, 30_000])('heartbeats every %d ms are written every 150 s', (interval) => {
     const story = monitor();
     const rhythm = { intervals: 100, mean_ms: interval, deviation_ms: 10 };
     const beatUntil = (from: number, to: number) => {
@@ -270,7 +280,7 @@ describe('what it costs', () => {
     beatUntil(START, START + 300_000);
     const before = story.writes();
     beatUntil(START + 300_000, START + 3_900_000);
-    expect(story.writes() - before).toBeLessThanOrEqual(30);
+    expect(story.writes() - before).toBeLessThanOrEqual(24);
   });
 
   test('a rhythm that becomes known is written once', () => {
@@ -306,6 +316,7 @@ describe('degraded and unhealthy, from metrics', () => {
       {
         type: 'health',
         agent_id,
+
         status: { state: 'degraded', performance_impact: 0.68, symptoms: ['cpu_usage is 0.9, degraded from 0.85'] },
         metrics: { cpu_usage: 0.9 },
         timestamp: iso(START + 45_000),

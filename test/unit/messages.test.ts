@@ -13,7 +13,9 @@ const streams: Record<string, string[]> = {
   SUPERVISION_EVENTS: ['supervision.>', 'supervisor.>'],
   COORDINATION_MESSAGES: ['coordination.>'],
   COORDINATION: ['coord.>', 'pipeline.>', 'scatter.>', 'gather.>'],
-  AGENT_LIFECYCLE: ['created', 'started', 'ready', 'stopped', 'error', 'snapshot', 'suspended', 'resumed', 'draining'].map((event) => `agent.*.${event}`),
+  AGENT_LIFECYCLE: ['created', 'started', 'ready', 'stopped', 'error', 'snapshot', 'suspended', 'resumed', 'draining'].map(
+    (event) => `agent.*.${event}`,
+  ),
   WORK_QUEUE: ['work.>'],
   ALERTS: ['alerts.>', 'notifications.>'],
   CIRCUITS: ['open', 'closed', 'half-open'].map((state) => `circuit.*.${state}`),

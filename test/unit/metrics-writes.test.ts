@@ -120,6 +120,6 @@ test('CloudWatch is told of a minute once, when it is closed', async () => {
 
 test('the load figures of agents are read by who routes', async () => {
   const { deliver, reader } = world();
-  await deliver('core', [{ subject: 'agent.a1.heartbeat', body: { current_load: 0.75 }, ms: 0 }]);
+  await deliver('core', [{ subject: 'agent.a1.heartbeat', body: { current_load: 0.75, metrics: {} }, ms: 0 }]);
   expect(await readLoads(reader, ['a1', 'a2'])).toEqual(new Map([['a1', { load: { value: 0.75, at: START } }]]));
 });

@@ -94,6 +94,35 @@ test('an agent is never part of two recoveries, and each recovery ends once, at 
   );
 });
 
+const permanent = fc.record({ root: kind, s: kind, t: kind }).map(
+  ({ root, s, t }): Forest => ({
+    root: { ...root, children: ['r1', 's', 't'] },
+    s: { ...s, children: ['s1', 's2'] },
+    t: { ...t, children: ['t1', 't2', 't3'] },
+  }),
+);
+
+test('whatever gives up, no permanent child is left down without an escalation', () => {
+  const ends = steps.map((story) =>
+    story.map((step) => ({ ...step, what: step.what === 'end' && step.agent !== 'alone' ? 'end' : 'crash' })),
+  );
+  fc.assert(
+    fc.property(permanent, ends, results, fc.constantFrom(1, 40, 3000), (forest, story, answers, startTakes) => {
+      let n = 0;
+      const startResult = () => answers[n++ % answers.length] ?? 'ready';
+      const world = recoveryWorld({ forest, strangers: ['alone'], startTakes, startResult });
+      for (const step of story) {
+        world.until(world.now() + step.after);
+        play(world, step);
+      }
+      world.until(world.now() + 900_000);
+      const escalated = world.bodies('supervision.escalation').map(({ agent_id }) => agent_id);
+      expect(FOREST_AGENTS.filter((agent) => !world.running.has(agent) && !escalated.includes(agent))).toEqual([]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test('under one_for_one no second agent is disturbed', () => {
   const forest: Forest = { s1: { strategy: 'one_for_one', intensity: 100, children: Array.from({ length: 20 }, (_, n) => `a${n}`) } };
   const crashes = fc.array(fc.record({ after: fc.integer({ min: 0, max: 2000 }), n: fc.nat(19) }), { minLength: 1, maxLength: 30 });

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { list } from '#functions/recovery-coordinator/queries.ts';
 import { recoveryKind } from '#functions/recovery-coordinator/recovery.ts';
 import { controlRecoveryList } from '#shared/messages/control-supervision.ts';
+import { agentStopped } from '#shared/messages/lifecycle.ts';
 import { recovery } from '#shared/messages/supervision.ts';
+import { defaultChild, type Supervisor } from '#shared/supervision/supervisor.ts';
 import { received } from '#test/support/decide.ts';
 import { recoveryWorld, START, type StartResult } from '#test/support/recovery-world.ts';
 
@@ -64,6 +66,15 @@ describe('a crash', () => {
     const world = alone();
     for (const id of ['e1', 'e1']) world.ask('a1', id);
     expect([world.commands().length, world.writes()]).toEqual([1, 1]);
+  });
+
+  test('that is heard of when the agent is back already disturbs nobody', () => {
+    const world = recoveryWorld({ forest: three('one_for_all') });
+    world.crash('a1');
+    world.until(START + MINUTE);
+    const before = world.commands().length;
+    world.ask('a1', 'silent-a1', START);
+    expect([world.commands().length, world.told()]).toEqual([before, ['recovering s1', 'recovered s1']]);
   });
 
   test('is recovered for whoever asks by hand, too', () => {
@@ -178,6 +189,41 @@ describe('a restart that fails', () => {
     expect(world.wakeAt('a1')).toBeNull();
   });
 
+  test('for good leaves nobody down that the recovery stopped, in a tree and under the last supervisor', () => {
+    const startResult = (agent: string): StartResult => (agent.startsWith('a') ? 'silent' : 'ready');
+    const s1 = { intensity: 100, children: ['b1', 'a1', 'b2', 'b3'], strategy: 'one_for_all' as const };
+    const root = { strategy: 'one_for_all' as const, children: ['t1', 't2'] };
+    for (const forest of [{ s1 }, { root, t1: { children: ['a1', 'a2'] }, t2: { children: ['b1', 'b2', 'b3'] } }]) {
+      const world = recoveryWorld({ forest, startResult });
+      world.crash('a1');
+      world.until(START + 5 * MINUTE);
+      expect([...world.running].sort()).toEqual(['b1', 'b2', 'b3']);
+    }
+  });
+
+  test('of one that was stopped with it is a case of its own, and keeps nobody waiting', () => {
+    const forest = { root: { strategy: 'one_for_all' as const, children: ['s1', 'b1'] }, s1: { children: ['a1', 'a2'] } };
+    const world = recoveryWorld({ forest, startResult: (agent) => (agent === 'b1' ? 'ready' : 'silent') });
+    world.crash('a1');
+    world.until(START + 5 * MINUTE);
+    expect(world.bodies('supervision.escalation')).toMatchObject([
+      { agent_id: 'a1', supervisor_id: 'people' },
+      { agent_id: 'a2', supervisor_id: 'root', escalation_reason: 'not recovered: agent a2 was not ready within 8000 ms' },
+    ]);
+    expect([...world.running]).toEqual(['b1']);
+  });
+
+  test('of an agent that went to a supervisor that gives up at once is over, once', () => {
+    const world = recoveryWorld({
+      forest: { s1: { children: ['a1'] }, s2: { intensity: 0, children: ['a2'] } },
+      startResult: () => 'silent',
+    });
+    world.crash('a1');
+    world.places.set('a1', { supervisor: 's2' });
+    world.until(START + MINUTE);
+    expect(world.told()).toEqual(['recovering s1', 'gave_up s2', 'gave_up s1']);
+  });
+
   test('of another order, or of one that is over, changes nothing', () => {
     const world = alone({}, () => 'ready');
     world.crash('a1');
@@ -279,6 +325,15 @@ describe('an agent that stops by itself', () => {
     expect(ending(restart).published).toEqual([]);
   });
 
+  test('and is back when that is heard disturbs nobody', () => {
+    const world = recoveryWorld({ forest: three('one_for_all') });
+    world.crash('a1');
+    world.until(START + MINUTE);
+    const before = world.writes();
+    world.tell(received(agentStopped, { agent_id: 'a1' }, { agent_id: 'a1' }));
+    expect(world.writes()).toBe(before);
+  });
+
   test('because its supervisor stopped it is left alone', () => {
     expect(ending('permanent', 'shutdown').published).toEqual([]);
   });
@@ -314,6 +369,22 @@ test('a temporary child that fails is not started again, and that is said', () =
   expect([world.commands(), world.told()]).toEqual([[], ['not_restarted s1']]);
 });
 
+test('supervisors that are somewhere else by now are forgotten with the next restart', () => {
+  const world = recoveryWorld({
+    forest: { root: { children: ['s1', 's2'] }, s1: { intensity: 0, children: ['a1'] }, s2: { intensity: 0, children: ['a2'] } },
+  });
+  const restarted = () => Object.keys((world.stateOf('restarts#root') as { restarted: object }).restarted);
+  world.crash('a1');
+  expect(restarted()).toEqual(['s1', 's2']);
+  world.supervisors.set('root', {
+    ...(world.supervisors.get('root') as Supervisor),
+    children: [{ ...defaultChild('s2'), type: 'supervisor' }],
+  });
+  world.until(START + MINUTE);
+  world.crash('a2');
+  expect(restarted()).toEqual(['s2']);
+});
+
 test('a supervisor with more agents than can be restarted in time is a matter for people', () => {
   const world = recoveryWorld({ forest: { root: { children: Array.from({ length: 1001 }, (_, n) => `a${n}`) } } });
   world.crash('a1');
@@ -345,6 +416,13 @@ test('a time in which nobody was heard does not count', () => {
   world.lateUntil(START + 20_000, 6000);
   world.ready('a1');
   expect([world.commands().length, world.told()]).toEqual([1, ['recovering root', 'recovered root']]);
+});
+
+test('alarms that are always late keep no recovery under way for ever', () => {
+  const world = alone({ RESTART_INTENSITY: '100' }, () => 'silent');
+  world.crash('a1');
+  world.lateUntil(START + 5 * MINUTE, 3000);
+  expect(world.told()).toEqual(['recovering root', 'gave_up root']);
 });
 
 test('a stray alarm changes nothing', () => {
