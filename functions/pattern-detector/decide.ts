@@ -15,7 +15,7 @@ import { CENSUS_EVERY_MS, type Census, readCensus } from './census.ts';
 import { type Episode, joined } from './episode.ts';
 import { found } from './found.ts';
 import { factsOf } from './links.ts';
-import { agentsOf, type Failed, NO_OUTBREAK, OUTBREAK, type Outbreak, outbreakKind, remember } from './outbreak.ts';
+import { type Failed, NO_OUTBREAK, OUTBREAK, type Outbreak, outbreakKind, remember } from './outbreak.ts';
 import { report } from './outputs.ts';
 import type { Settings } from './settings.ts';
 
@@ -34,18 +34,16 @@ const fail = (before: Outbreak, { body, sentAt }: Received<typeof failure>, cont
   const { agents, where } = context.view;
   const silent = body.failure_type === 'timeout_failure' || body.failure_type === 'network_partition';
   const failed: Failed = {
-    key: contentId(body.event_id ?? (body.detection_time === undefined ? context.recordId : body)).slice(0, 12),
+    key: contentId(body.event_id ?? (body.detection_time === undefined ? context.recordId : body)).slice(0, 8),
     agent: body.agent_id,
     at: sentAt,
     silent,
   };
-  if (before.recent.some(({ key }) => key === failed.key)) return done();
+  if (before.keys.includes(failed.key)) return done();
   const census = context.view.census ?? before.census;
   const facts = factsOf(agents.get(body.agent_id)?.profile, where);
   const outbreak = { ...remember(before, failed, facts, context.settings.windowMs), ...(census && { census }) };
-  const partitions = before.episodes.filter(({ pattern }) => pattern === 'network_partition');
-  const isHeld = (id: string): boolean => partitions.some((episode) => episode.agents.includes(id));
-  const findings = found(outbreak, failed, census, context.settings, isHeld);
+  const findings = found(outbreak, failed, census, context.settings, cutOff(before));
   const episodes = findings.reduce((open, finding) => joined(open, finding, sentAt, context.newId), outbreak.episodes);
   return say({ ...outbreak, episodes }, context);
 };
@@ -77,7 +75,7 @@ const read = async (events: readonly Event[], reader: Reader): Promise<View> => 
   const before = outbreaks.get(OUTBREAK) ?? NO_OUTBREAK;
   if (failures.length === 0) return { agents: await reader.load(agentKind, cutOff(before)), where };
   const at = Math.max(...failures.map(({ sentAt }) => sentAt));
-  const several = new Set([...agentsOf(before), ...ids]).size > 2;
+  const several = new Set([...before.fleet.map(([id]) => id), ...ids]).size > 2;
   const stale = at - (before.census?.at ?? Number.NEGATIVE_INFINITY) > CENSUS_EVERY_MS;
   return { agents, where, ...(several && stale && { census: await readCensus(reader, at) }) };
 };

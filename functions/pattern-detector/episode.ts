@@ -42,8 +42,8 @@ export const episodeSchema = findingSchema.extend({
 });
 export type Episode = z.infer<typeof episodeSchema>;
 
-/** Agents that an episode names; further ones only keep it open. */
-const MOST_AGENTS = 500;
+/** Agents that an episode names; further ones only keep it open. The last of many spikes names those of a whole storm. */
+const mostAgents = (pattern: Finding['pattern']): number => (pattern === 'failure_spike' ? 1000 : 500);
 const LEAST_CHANGE = 0.1;
 
 /** Open ones of a pattern in an item; what is found further joins the last of them. */
@@ -52,13 +52,18 @@ const MOST_OPEN = 20;
 /** The episodes with what was found at `at` in them: it continues one of its kind about one of its agents, or begins one. */
 export const joined = (episodes: readonly Episode[], finding: Finding, at: number, newId: Context['newId']): Episode[] => {
   const alike = episodes.filter(({ pattern }) => pattern === finding.pattern);
-  const same = alike.find(({ agents }) => agents.some((id) => finding.agents.includes(id)));
+  const affected = new Set(finding.agents);
+  const same = alike.find(({ agents }) => agents.some((id) => affected.has(id)));
   const open = same ?? (alike.length < MOST_OPEN ? undefined : alike.at(-1));
   if (!open) {
     const id = newId(`episode ${finding.pattern} ${finding.agents[0]}`);
-    return [...episodes, { ...finding, agents: finding.agents.slice(0, MOST_AGENTS), id, detectedAt: at, lastAt: at, told: null }];
+    return [
+      ...episodes,
+      { ...finding, agents: finding.agents.slice(0, mostAgents(finding.pattern)), id, detectedAt: at, lastAt: at, told: null },
+    ];
   }
-  const agents = [...new Set([...open.agents, ...finding.agents])].slice(0, MOST_AGENTS);
+  for (const id of open.agents) affected.delete(id);
+  const agents = affected.size === 0 ? open.agents : [...open.agents, ...affected].slice(0, mostAgents(finding.pattern));
   const isOfMany = finding.pattern === 'failure_spike' && agents.length > 1;
   const after: Episode = {
     ...open,

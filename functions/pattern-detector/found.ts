@@ -4,8 +4,9 @@ import { confidenceOf } from '#shared/detection/confidence.ts';
 import { fisherTail } from '#shared/detection/hypergeometric.ts';
 import type { Census } from './census.ts';
 import type { Finding } from './episode.ts';
+import { failuresSince, slotOf } from './failing.ts';
 import { LINKS, type Linked, type LinkKind, UNKNOWN } from './links.ts';
-import { agentsOf, type Failed, type Outbreak } from './outbreak.ts';
+import { agentsOf, type Failed, type Outbreak, silentOf } from './outbreak.ts';
 import { spikeTail } from './rate.ts';
 import type { Settings } from './settings.ts';
 
@@ -21,55 +22,55 @@ export const found = (
   { agent }: Failed,
   census: Census | undefined,
   { rules, windowMs }: Settings,
-  held: (agentId: string) => boolean,
+  held: readonly string[],
 ): Finding[] => {
-  const partition = census && partitionOf(outbreak, outbreak.facts[agent]?.zone, census, rules.network_partition, windowMs);
-  const isHeld = (id: string): boolean => held(id) || (partition?.agents.includes(id) ?? false);
-  const spread =
-    census &&
-    cascadeOf(
-      outbreak,
-      agentsOf(outbreak).filter((id) => !isHeld(id)),
-      census,
-      rules.cascading_failure,
-      windowMs,
-    );
-  return [spikeOf(outbreak, agent, rules.failure_spike, windowMs), partition, spread].filter((finding) => finding !== undefined);
+  const spike = spikeOf(outbreak, agent, rules.failure_spike, windowMs);
+  if (!census) return spike ? [spike] : [];
+  const partition = partitionOf(outbreak, agent, census, rules.network_partition, windowMs);
+  const explained = new Set([...held, ...(partition?.agents ?? [])]);
+  const failed = agentsOf(outbreak, windowMs);
+  const others = explained.size === 0 ? failed : failed.filter((id) => !explained.has(id));
+  return [spike, partition, cascadeOf(outbreak, others, census, rules.cascading_failure, windowMs)].filter(
+    (finding) => finding !== undefined,
+  );
 };
 
 type Rules = Settings['rules'];
 
 export const spikeOf = (
-  { recent, rates }: Outbreak,
+  { fleet, at, rates }: Outbreak,
   agent: string,
   rule: Rules['failure_spike'],
   windowMs: number,
 ): Finding | undefined => {
-  const failed = recent.filter((one) => one.agent === agent);
-  const [first, last] = [failed[0], failed.at(-1)];
-  if (failed.length <= rule.failures || !first || !last) return undefined;
-  const p = spikeTail(failed.length, rates[agent], first.at, windowMs);
+  const failing = fleet.find(([id]) => id === agent);
+  if (!failing) return undefined;
+  const { failures, since } = failuresSince(failing, at - windowMs, slotOf(windowMs));
+  if (failures <= rule.failures) return undefined;
+  const p = spikeTail(failures, rates[agent], since, windowMs);
   if (p > rule.p) return undefined;
   return {
     pattern: 'failure_spike',
     agents: [agent],
     confidence: confidenceOf(p),
-    since: first.at,
+    since,
     summary: `agent ${agent} failed more than ${rule.failures} times within ${seconds(windowMs)}`,
-    evidence: { failures: failed.length, window_ms: windowMs, earlier_failures: rates[agent]?.events ?? 0, p: digits(p) },
+    evidence: { failures, window_ms: windowMs, earlier_failures: rates[agent]?.events ?? 0, p: digits(p) },
   };
 };
 
 export const partitionOf = (
   outbreak: Outbreak,
-  zone: string | undefined,
+  agent: string,
   census: Census,
   rule: Rules['network_partition'],
   windowMs: number,
 ): Finding | undefined => {
-  if (zone === undefined) return undefined;
-  const silent = agentsOf(outbreak, true);
-  const agents = silent.filter((id) => outbreak.facts[id]?.zone === zone);
+  const zone = outbreak.fleet.find(([id]) => id === agent)?.[4];
+  if (zone == null) return undefined;
+  const silent = silentOf(outbreak, windowMs);
+  const ofZone = silent.filter(([, , , , other]) => other === zone);
+  const agents = ofZone.map(([id]) => id);
   const population = Math.max(census.agents, silent.length);
   const inZone = Math.max(census.zones[zone] ?? 0, agents.length);
   if (agents.length < rule.agents || agents.length < rule.share * inZone) return undefined;
@@ -81,7 +82,7 @@ export const partitionOf = (
     pattern: 'network_partition',
     agents,
     confidence: confidenceOf(p),
-    since: outbreak.recent.find(({ agent }) => agent === agents[0])?.at ?? 0,
+    since: ofZone[0]?.[1] ?? 0,
     summary: `zone ${zone} fell silent within ${seconds(windowMs)} while others did not`,
     evidence: {
       zone,
@@ -96,7 +97,7 @@ export const partitionOf = (
 
 /** Each kind of link by itself: where all are siblings, dependencies still say something. */
 export const cascadeOf = (
-  { recent, facts }: Outbreak,
+  { fleet, facts }: Outbreak,
   failed: readonly string[],
   { shares }: Census,
   rule: Rules['cascading_failure'],
@@ -116,7 +117,7 @@ export const cascadeOf = (
     pattern: 'cascading_failure',
     agents: best.agents,
     confidence: confidenceOf(p),
-    since: recent.find(({ agent }) => agent === best.origin)?.at ?? 0,
+    since: fleet.find(([id]) => id === best.origin)?.[1] ?? 0,
     origin: best.origin,
     summary: `failures spread from agent ${best.origin} within ${seconds(windowMs)}`,
     evidence: { link: best.kind, failed: failed.length, spread_to: best.agents.length - 1, linked_pairs: shares[best.kind], p: digits(p) },

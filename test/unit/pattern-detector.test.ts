@@ -28,9 +28,9 @@ const FLEET = Array.from({ length: 40 }, (_, n) => {
 });
 const ZONE = FLEET.filter(({ profile }) => profile.zone === 'z1').map(({ profile }) => profile.agent_id);
 
-const viewOf = (fleet: readonly Agent[]): View => {
+const viewOf = (fleet: readonly Agent[], sample = fleet): View => {
   const where = { tree: EMPTY_TREE, places: new Map() };
-  return { agents: new Map(fleet.map((agent) => [agent.profile.agent_id, agent])), where, census: censusOf(fleet, fleet, where, START) };
+  return { agents: new Map(fleet.map((agent) => [agent.profile.agent_id, agent])), where, census: censusOf(fleet, sample, where, START) };
 };
 
 const story = (rules: object = {}, fleet = FLEET) =>
@@ -318,6 +318,45 @@ test('a storm of failures leaves an item of bounded size and few messages', () =
   fail(on, storm, 'timeout_failure');
   expect(JSON.stringify(on.state('main')).length).toBeLessThan(100_000);
   expect(on.published.length).toBeLessThan(50);
+});
+
+/**
+ * A thousand agents of ten zones fail ten times each, in turn, within so many seconds. Decided without the copies of `drive`: the state
+ * is large. `told`: what was published, the last alarm's among it.
+ */
+const storm = (seconds: number, type: string) => {
+  const fleet = Array.from({ length: 1000 }, (_, n) => agentOf(`a${n}`, { domain: `d${n % 50}`, zone: `z${n % 10}` }));
+  const ids = fleet.map(({ profile }) => profile.agent_id);
+  const context = { id: 'main', settings: settings.parse({}), view: viewOf(fleet, fleet.slice(0, 100)), also: () => undefined };
+  let [state, wakeAt, told]: [Parameters<typeof outbreaks.decide>[0], number | null, Record<string, unknown>[]] = [undefined, null, []];
+  const tell = (event: Parameters<typeof outbreaks.decide>[1], now: number, recordId: string) => {
+    const newId = (salt = '') => `${recordId} ${salt}`;
+    const decision = outbreaks.decide(state, event, { ...context, now, recordId, newId, wakeAt, children: new Map() });
+    if (decision.outcome !== 'done') throw new Error(decision.outcome);
+    [state, wakeAt] = [decision.state ?? state, decision.wakeAt ?? wakeAt];
+    told = [...told, ...(decision.publish ?? []).map(({ subject, body }) => ({ subject, ...(body as object) }))];
+  };
+  for (let n = 0; n < 10_000; n++) {
+    const event = failed(ids[n % 1000] as string, Math.floor((n * seconds) / 10), type);
+    tell(event, event.sentAt, `r${n}`);
+  }
+  const due = wakeAt ?? START;
+  tell({ message: 'alarm', due, key: 'outbreak#main' }, due, 'alarm');
+  return { ids, state, told };
+};
+
+describe('a storm: ten thousand failures of a thousand agents', () => {
+  test.each([
+    ['within five seconds', 5, 'process_crash'],
+    ['within fifty, of agents that fell silent', 50, 'timeout_failure'],
+  ])('%s, names each agent in an episode, in few messages and an item of less than 100 KB', { timeout: 60_000 }, (_, seconds, type) => {
+    const { ids, state, told } = storm(seconds, type);
+    expect(JSON.stringify(state).length).toBeLessThan(100_000);
+    const spikes = told.filter((body) => body.pattern_type === 'failure_spike');
+    expect(new Set(spikes.flatMap((body) => body.affected_agents))).toEqual(new Set(ids));
+    expect(Map.groupBy(spikes, (body) => body.episode_id).size).toBe(20);
+    expect(told.length).toBeLessThan(150);
+  });
 });
 
 test('a hundred agents that fail too often are twenty episodes: further agents join the last', () => {
