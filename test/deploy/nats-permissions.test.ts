@@ -208,6 +208,8 @@ const bridgeSays = [
   ...['$JS.API.CONSUMER.CREATE.ALERTS', '$JS.API.CONSUMER.DELETE.ALERTS.x', '$JS.API.CONSUMER.MSG.NEXT.ALERTS.x'],
   ...['a1', 'b1'].flatMap((id) => [`agent.${id}.cmd.shutdown`, `health.check.${id}`, `orchestrator.agent.${id}.x`]),
   'health.check.all',
+  // A saga takes back the tasks of its steps.
+  'control.tasks.cancel',
   ...['nlp', 'vision'].flatMap((domain) => [
     `election.${domain}.leader`,
     `election.${domain}.vote.resp.a1`,
