@@ -12,6 +12,9 @@ export type Floor = { sequence: number; asOf: string; from?: number };
 
 export type Headers = Record<string, string[]>;
 
+/** On every output: the function that published it. The bridge gives a function its own outputs only where it asks for them. */
+export const PUBLISHED_BY = 'X-Published-By';
+
 export type BatchRecord = {
   /** `<stream>@<stream created, epoch ms>:<sequence>:<timestamp, epoch ms>` */
   id: string;

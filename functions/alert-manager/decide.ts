@@ -3,7 +3,7 @@
  * others can join, then when there are news, then every few hours while it fires, and once when it is over. `notices` bounds
  * how many notifications that are, whatever number of groups there is.
  */
-import { type Alarm, type Context, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, type Done, defineEntity, done } from '#shared/entity/entity.ts';
 import { keyOf } from '#shared/entity/key.ts';
 import { alert } from '#shared/messages/alert.ts';
 import { controlAlertsResolve } from '#shared/messages/control-supervision.ts';
@@ -22,8 +22,6 @@ type Event = Alerted | Received<typeof controlAlertsResolve> | Alarm;
 
 /** The silences, by id of their entity. */
 type GroupContext = Context<Settings, ReadonlyMap<string, Silences>>;
-type Done = Extract<Decision<Group>, { outcome: 'done' }>;
-
 export const decide = (before: Group | undefined, event: Event, context: GroupContext): Decision<Group> => {
   const open = before?.status === 'firing' ? before : undefined;
   switch (event.message) {
@@ -78,14 +76,14 @@ const goOn = (group: Firing, context: GroupContext): Decision<Group> => {
 };
 
 /** `overUntil`: alerts that were sent until then are part of what is over, epoch ms. People hear of the end of what they were told. */
-const resolve = (group: Firing, overUntil: number, context: GroupContext): Done => {
+const resolve = (group: Firing, overUntil: number, context: GroupContext): Done<Group> => {
   const { told: before, news: _, ...rest } = group;
   const state: Resolved = { ...rest, status: 'resolved', overUntil };
   const isTold = before !== undefined && silentUntil(silencesOf(context), context.id, group, context.now) === undefined;
   return { outcome: 'done', ...(isTold && told(state, context)), state, wakeAt: null };
 };
 
-const told = (group: Group, context: GroupContext): Pick<Done, 'publish' | 'also'> => {
+const told = (group: Group, context: GroupContext): Pick<Done<Group>, 'publish' | 'also'> => {
   const { notices, publish } = tell(context.also(noticesKind, group.severity), group, context);
   return { publish, also: { [keyOf(noticesKind.kind, group.severity)]: notices } };
 };

@@ -4,7 +4,7 @@
  * dies, is broken for all; a barrier that is told to `reduce` goes on without the dead instead (Java's `Phaser`). Each phase ends
  * once; who comes late to one that is over is told its end again.
  */
-import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, type Done, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import { barrier } from '#shared/messages/barrier.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { declared, refusalOf } from './arrival.ts';
@@ -23,12 +23,7 @@ type Event = Received<typeof barrier>;
 type Ctx = Context<Settings>;
 type Phase = NonNullable<Barrier['phase']>;
 
-const conclude = (
-  { now }: Ctx,
-  before: Barrier,
-  after: Barrier,
-  publish: Output[] = [],
-): Extract<Decision<Barrier>, { outcome: 'done' }> => ({
+const conclude = ({ now }: Ctx, before: Barrier, after: Barrier, publish: Output[] = []): Done<Barrier> => ({
   outcome: 'done',
   ...(after !== before && { state: { ...after, at: now } }),
   ...(publish.length > 0 && { publish }),

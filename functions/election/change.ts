@@ -1,12 +1,12 @@
 /** What a decision about an election may come to. Pure. */
-import type { Context, Decision, Output } from '#shared/entity/entity.ts';
+import type { Context, Done, Output } from '#shared/entity/entity.ts';
 import { keyOf } from '#shared/entity/key.ts';
 import { type Election, type Held, lapse, leadershipKind, ledBy, renewed, vacated } from './election.ts';
 import { answered, elected, ended } from './outputs.ts';
 import type { Settings } from './settings.ts';
 
 export type Ctx = Context<Settings>;
-export type Change = Extract<Decision<Election>, { outcome: 'done' }>;
+export type Change = Done<Election>;
 /** The election as it is by now; `news`: that the lease ran out is not said yet. */
 export type Step = { election: Election; news: Output[] };
 

@@ -3,7 +3,7 @@
  * domain's, root, people. Each has a deadline; what nobody acknowledges or resolves until then goes to the next, as the tree is
  * by then. Further failures of the agent join its case. An agent that becomes ready after its last failure resolves it.
  */
-import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, type Done, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import { idOf } from '#shared/entity/key.ts';
 import { controlEscalationAck, controlEscalationResolve } from '#shared/messages/control.ts';
 import { agentReady } from '#shared/messages/lifecycle.ts';
@@ -92,7 +92,7 @@ type Word = NonNullable<Case['resolved']>;
 
 const spoken = ({ by, reason }: Word): string => (reason === undefined ? by : `${by}: ${reason}`);
 
-const resolve = (open: Case, resolved: Word, context: CaseContext): Extract<Decision<Case>, { outcome: 'done' }> => {
+const resolve = (open: Case, resolved: Word, context: CaseContext): Done<Case> => {
   const state: Case = { ...open, status: 'resolved', resolved };
   const publish = [raised('low', state, `the escalation of agent ${context.id} is resolved by ${spoken(resolved)}`, context, 'resolved')];
   return { outcome: 'done', state, wakeAt: null, publish };

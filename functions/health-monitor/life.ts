@@ -1,7 +1,7 @@
 /** What a sign of life makes of an agent's health. It is written down when something changed, and every 150 s. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Rhythm } from '#shared/contract.ts';
-import { type Context, type Decision, done, type Output } from '#shared/entity/entity.ts';
+import { type Context, type Decision, type Done, done, type Output } from '#shared/entity/entity.ts';
 import { type Health, type Level, worst } from './health.ts';
 import { judge, levelOf, type Values } from './levels.ts';
 import { told } from './outputs.ts';
@@ -19,8 +19,6 @@ export type Sign = {
   declared?: Level;
   values?: Values;
 };
-
-type Done = Extract<Decision<Health>, { outcome: 'done' }>;
 
 /** Where nothing else changed, the last sign of life is written no more often. */
 const SEEN_EVERY_MS = 150_000;
@@ -54,7 +52,7 @@ export const sign = (before: Health | undefined, heard: Sign, context: Context<S
 };
 
 /** The check is moved on from a sign of life `at` (epoch ms), or from now. Where that is all, nothing is written. */
-export const later = (health: Health, context: Context<Settings>, at = context.now): Done => {
+export const later = (health: Health, context: Context<Settings>, at = context.now): Done<Health> => {
   const { now, settings } = context;
   if (health.watch !== 'alive') return { outcome: 'done' };
   const { suspectAfter } = patienceWith(health, settings);
@@ -64,7 +62,7 @@ export const later = (health: Health, context: Context<Settings>, at = context.n
 };
 
 /** Beyond the alarm that is written, that one is moved, too. */
-export const checkAt = (health: Health, time: number, { wakeAt, settings }: Context<Settings>): Done => {
+export const checkAt = (health: Health, time: number, { wakeAt, settings }: Context<Settings>): Done<Health> => {
   const isBeyond = wakeAt !== null && wakeAt < time;
   return { outcome: 'done', checkAt: time, ...(isBeyond && { wakeAt: time + patienceWith(health, settings).fixed }) };
 };

@@ -1,4 +1,5 @@
 /** The samples that a message carries. Pure. */
+import { PUBLISHED_BY } from '#shared/contract.ts';
 import { headerOf } from '#shared/messages/headers.ts';
 import type { agentHeartbeat } from '#shared/messages/lifecycle.ts';
 import type { Received } from '#shared/messages/message.ts';
@@ -32,7 +33,7 @@ export const samplesOf = (event: Measurement): Sample[] => {
     }
     case 'health':
       // What a function says repeats what the agent measured.
-      return headerOf(event.headers, 'X-Published-By') === undefined ? named(event.body.metrics ?? {}) : [];
+      return headerOf(event.headers, PUBLISHED_BY) === undefined ? named(event.body.metrics ?? {}) : [];
     default:
       throw event satisfies never;
   }

@@ -4,7 +4,7 @@
  * another parent, both parents and the tree. What would make it no tree is refused with a sentence.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Alarm, type Context, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, type Done, defineEntity, done } from '#shared/entity/entity.ts';
 import type { EntityKey } from '#shared/entity/key.ts';
 import {
   controlSupervisorAddChild,
@@ -56,12 +56,7 @@ const answer = (id: string, { tree, supervisors }: After) => ({
 });
 
 /** Only what is new is written. */
-const written = (
-  id: string,
-  state: Supervisor | undefined,
-  before: Before,
-  after: After,
-): Extract<Decision<Supervisor>, { outcome: 'done' }> => {
+const written = (id: string, state: Supervisor | undefined, before: Before, after: After): Done<Supervisor> => {
   const also: Record<EntityKey, unknown> = {};
   for (const [agentId, place] of after.places) also[placeKey(agentId)] = place;
   for (const [other, supervisor] of after.supervisors)

@@ -2,7 +2,7 @@
  * Agents that come and go. One that is ready takes what waits for it. One that stopped, says error or failed in a way that
  * leaves nobody there has lost its tasks: each is told so by a status message, in whose order it is decided as any other.
  */
-import { type Alarm, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
+import { type Alarm, type Decision, type Done, defineEntity, done } from '#shared/entity/entity.ts';
 import { idOf } from '#shared/entity/key.ts';
 import { agentError, agentReady, agentStopped } from '#shared/messages/lifecycle.ts';
 import { failure } from '#shared/messages/supervision.ts';
@@ -16,7 +16,7 @@ import { type AgentEvent, readForAgents, TAKEN_AT_ONCE } from './view.ts';
 /** Time for the registry to hear of it, too. */
 const REGISTRY_LAG_MS = 1000;
 
-const fetchWork = (slots: Slots | undefined, context: Ctx): { pulled: number; change: Extract<Decision<Slots>, { outcome: 'done' }> } => {
+const fetchWork = (slots: Slots | undefined, context: Ctx): { pulled: number; change: Done<Slots> } => {
   const books = openBooks([[context.id, slots ?? NO_TASKS]]);
   const pulled = pull(context.id, TAKEN_AT_ONCE, books, context);
   const state = pulled === 0 ? {} : { state: books.slots.get(context.id) as Slots };

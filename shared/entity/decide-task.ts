@@ -1,7 +1,7 @@
 /** One record, decided on what the round has loaded: rules 1, 2, 4 and 7 of the protocol. Waits for nothing. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Applied, find, isPassed, type Position } from './applied.ts';
-import type { Alarm, Child, Decision } from './entity.ts';
+import type { Alarm, Child, Decision, Done } from './entity.ts';
 import { type EntityKey, idOf, keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
 import { alsoKeys, storedOutputs } from './load.ts';
@@ -13,8 +13,6 @@ import { join, markApplied, type Working } from './working.ts';
 const MAX_GROUP = 100;
 
 const NO_CHILDREN: ReadonlyMap<string, unknown> = new Map();
-
-type Done = Extract<Decision<unknown>, { outcome: 'done' }>;
 
 /** Answers groups that must be written before this record can be decided: together with it they are more than a transaction takes. */
 export const decideTask = (run: Run, task: Task): Set<Working[]> | undefined => {
@@ -110,7 +108,7 @@ const alsoState = (run: Run, named: ReadonlySet<EntityKey>, key: EntityKey): unk
   return run.working.get(key)?.state;
 };
 
-const takeOver = (run: Run, working: Working, task: Task, decision: Done): Set<Working[]> | undefined => {
+const takeOver = (run: Run, working: Working, task: Task, decision: Done<unknown>): Set<Working[]> | undefined => {
   const reply = decision.reply && { reply: decision.reply };
   // A record that asks for no check leaves what an earlier one of the batch asked for.
   if (decision.checkAt !== undefined) working.checkAt = decision.checkAt;
@@ -143,7 +141,7 @@ const takeOver = (run: Run, working: Working, task: Task, decision: Done): Set<W
   return;
 };
 
-const changedOthers = (run: Run, decision: Done): [Working, unknown][] =>
+const changedOthers = (run: Run, decision: Done<unknown>): [Working, unknown][] =>
   Object.entries(decision.also ?? {}).map(([key, state]) => {
     const entity = run.working.get(key as EntityKey);
     if (!entity) throw new Error(`decide changed ${key}, which 'also' did not name`);
@@ -175,7 +173,7 @@ const dropChildren = (working: Working, names: readonly string[]): void => {
   }
 };
 
-const changesNothing = (working: Working, decision: Done): boolean =>
+const changesNothing = (working: Working, decision: Done<unknown>): boolean =>
   !decision.publish?.length &&
   !decision.children?.length &&
   !decision.drop?.length &&

@@ -115,8 +115,10 @@ export type AnySpec = {
 export const defineEntity = <State, M extends AnyMessage, Settings = unknown, View = unknown>(spec: EntitySpec<State, M, Settings, View>) =>
   spec;
 
+export type Done<State> = Extract<Decision<State>, { outcome: 'done' }>;
+
 /** The common decision: `done()` changes nothing. */
-export const done = <State>(change: Omit<Extract<Decision<State>, { outcome: 'done' }>, 'outcome'> = {}): Decision<State> => ({
+export const done = <State>(change: Omit<Done<State>, 'outcome'> = {}): Decision<State> => ({
   outcome: 'done',
   ...change,
 });

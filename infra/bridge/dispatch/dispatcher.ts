@@ -5,7 +5,7 @@
  * A delivery becomes a held message (`held.ts`) in a lane (`lanes.ts`); a lane's batch is invoked (`invocation.ts`), its
  * answer goes out (`outbound.ts`), and each record is settled by what became of it (`outcome.ts`).
  */
-import type { BatchRecord } from '#shared/contract.ts';
+import { type BatchRecord, PUBLISHED_BY } from '#shared/contract.ts';
 import { readEnvelope } from '#shared/messages/read.ts';
 import { compileFilter } from '../filter/record-filter.ts';
 import type { Binding } from '../manifest/manifest.ts';
@@ -29,7 +29,6 @@ import {
   track,
 } from './held.ts';
 import { createLanes } from './lanes.ts';
-import { PUBLISHED_BY } from './outbound.ts';
 import { runBatch } from './outcome.ts';
 
 /** Payload and header bytes that a function may have in the bridge. */

@@ -1,14 +1,11 @@
 /** What an answer asks for goes out: outputs, alarms, replies (rules 3 to 5), and dead letters. */
 import { sleep } from '#shared/clock.ts';
-import type { Answer, ItemFailure } from '#shared/contract.ts';
+import { type Answer, type ItemFailure, PUBLISHED_BY } from '#shared/contract.ts';
 import { epochOf } from '#shared/entity/epoch.ts';
 import { matchesFilter } from '#shared/subjects.ts';
 import { type Outgoing, PublishError } from '../ports/ports.ts';
 import { backoff, type Dispatch, HOLD_MS } from './dispatch.ts';
 import { type Attached, extend, type Held } from './held.ts';
-
-/** The function that published a message says so, so that it does not receive its own output. */
-export const PUBLISHED_BY = 'X-Published-By';
 
 /** An output on its way, and the record that decided it. */
 type Caused = Outgoing & { cause: string };
