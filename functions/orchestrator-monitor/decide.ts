@@ -9,20 +9,18 @@
  * subject are NATS's own request/reply: their answer goes there, so they are not followed.
  */
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
-import type { Received } from '#shared/messages/message.ts';
 import { orchestratorAgent, orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
 import { ASKED, type Asked, type Colleague, colleagueKind, type Request, stranger, type Work, workChild } from './colleague.ts';
 import { blocked, forwarded, known, taskFailed, unanswered } from './outputs.ts';
 import type { Settings } from './settings.ts';
 import { wantedIn, workedAtIn } from './topics.ts';
-import { readView, type View } from './view.ts';
+import { type BusEvent, readView, type View } from './view.ts';
 
 const MOST_OPEN = 20;
 /** A longer content is followed, but not kept to be asked of others. */
 const LONGEST_CONTENT = 4000;
 const LONGEST_TEXT = 500;
 
-export type BusEvent = Received<typeof orchestratorBroadcast> | Received<typeof orchestratorAgent>;
 type Ctx = Context<Settings, View>;
 type Change = Decision<Colleague>;
 

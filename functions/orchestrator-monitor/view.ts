@@ -2,12 +2,15 @@
 import type { Alarm } from '#shared/entity/entity.ts';
 import { idOf } from '#shared/entity/key.ts';
 import type { Reader } from '#shared/entity/reader.ts';
+import type { Received } from '#shared/messages/message.ts';
+import type { orchestratorAgent, orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
 import { type Agent, agentKind, isHealthy } from '#shared/registry/agent.ts';
 import { findAgents } from '#shared/registry/candidates.ts';
 import { readPlaces, responsibleFor } from '#shared/supervision/tree.ts';
 import { colleagueKind, readWork, topicLookup, type Work, workName } from './colleague.ts';
-import type { BusEvent } from './decide.ts';
 import { agentsIn, wantedIn } from './topics.ts';
+
+export type BusEvent = Received<typeof orchestratorBroadcast> | Received<typeof orchestratorAgent>;
 
 const MOST = 5;
 
