@@ -14,6 +14,7 @@ import type { Received } from '#shared/messages/message.ts';
 import { orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
 import { health } from '#shared/messages/supervision.ts';
 import { type Agent, agentKind, domainOf, lookupChildren } from '#shared/registry/agent.ts';
+import { agentIdOf, type ForeignBeat } from '#shared/registry/agent-id.ts';
 import { isInService } from '#shared/registry/lifecycle.ts';
 import { domainKey, limitOf, memberCount } from './domain.ts';
 import {
@@ -28,7 +29,7 @@ import {
   move,
   stranger,
 } from './evolve.ts';
-import { type ForeignBeat, foreignBeat, foreignIdOf } from './foreign.ts';
+import { foreignBeat } from './foreign.ts';
 import { domainIsFull, illegalTransition, mirrored } from './outputs.ts';
 import type { Settings } from './settings.ts';
 import { keepSnapshot } from './snapshots.ts';
@@ -169,8 +170,7 @@ const lifecycleAfter = (agent: Agent | undefined, event: Event | Alarm): Agent |
 export const agents = defineEntity({
   of: agentKind,
   accepts: [...lifecycleMessages, ...commandedMessages, agentHeartbeat, sessionHeartbeat, orchestratorBroadcast, health, agentSnapshot],
-  id: (event) =>
-    event.message === 'sessionHeartbeat' || event.message === 'orchestratorBroadcast' ? foreignIdOf(event) : event.body.agent_id,
+  id: agentIdOf,
   decide,
   needsChildren: (_, event) => event.message === 'agentSnapshot',
   also: (agent, event) => {

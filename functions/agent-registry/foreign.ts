@@ -2,19 +2,10 @@
  * Agents that know nothing of this registry: sessions of the Synadia Agent Protocol, and the agents of document 004. Their
  * heartbeats are all that is known of them, and make them active. Pure.
  */
-import { type SessionHeartbeat, sessionAgentId, type sessionHeartbeat } from '#shared/messages/lifecycle.ts';
-import type { Received } from '#shared/messages/message.ts';
-import type { orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
+import type { SessionHeartbeat } from '#shared/messages/lifecycle.ts';
 import type { Agent, Profile } from '#shared/registry/agent.ts';
+import { CROSSED_MS, type ForeignBeat } from '#shared/registry/agent-id.ts';
 import { seen, stranger } from './evolve.ts';
-
-export type ForeignBeat = Received<typeof sessionHeartbeat> | Received<typeof orchestratorBroadcast>;
-
-/** A heartbeat and the word that the agent stopped may cross by so much. */
-const CROSSED_MS = 10_000;
-
-export const foreignIdOf = (event: ForeignBeat): string =>
-  event.message === 'sessionHeartbeat' ? sessionAgentId(event.body) : event.body.from_agent;
 
 /** undefined: it says nothing that has to be written. */
 export const foreignBeat = (agent: Agent | undefined, event: ForeignBeat, id: string): Agent | undefined => {

@@ -1,5 +1,5 @@
 /** `control.barrier.show`: a barrier as it is. `control.barrier.list`: those at which somebody waits, a page at a time. */
-import type { Reader } from '#shared/entity/reader.ts';
+import { type Page, readPage } from '#shared/entity/page.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlBarrierList, controlBarrierShow } from '#shared/messages/control-coordination.ts';
 import { type Barrier, barrierKind, toWire, WAITING } from './barrier.ts';
@@ -16,14 +16,6 @@ export const show = defineQuery({
       : { error: { code: 'not_found', message: `no barrier ${barrier_id} is known: nobody came to it during the last 24 hours` } },
 });
 
-export type Page = { barriers: ReadonlyMap<string, Barrier>; next?: string };
-
-const readPage = async (reader: Reader, after: string | undefined, limit: number): Promise<Page> => {
-  const ids = await reader.lookup(barrierKind, WAITING, { limit, ...(after !== undefined && { after }) });
-  const last = ids.at(-1);
-  return { barriers: await reader.load(barrierKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
-};
-
 /** Of those who came and are missing only how many came: an answer has to fit a message. */
 const summary = (id: string, barrier: Barrier) => {
   const { barrier_id, generation, parties, waiting, waiting_since, waits_until } = toWire(id, barrier);
@@ -32,8 +24,9 @@ const summary = (id: string, barrier: Barrier) => {
 
 export const list = defineQuery({
   message: controlBarrierList,
-  read: ({ body: { after, limit = DEFAULT_LIMIT } }, reader) => readPage(reader, after, Math.min(limit, MAX_LIMIT)),
-  answer: ({ barriers, next }: Page) => ({
+  read: ({ body: { after, limit = DEFAULT_LIMIT } }, reader) =>
+    readPage(reader, barrierKind, WAITING, { after, limit: Math.min(limit, MAX_LIMIT) }),
+  answer: ({ states: barriers, next }: Page<Barrier>) => ({
     body: {
       // The lookup lags behind the state.
       barriers: [...barriers].filter(([, { phase }]) => phase).map(([id, one]) => summary(id, one)),

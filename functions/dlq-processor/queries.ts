@@ -1,4 +1,5 @@
 /** `control.dlq.list` and `control.dlq.show`: what is kept, answered from the table without changing anything. */
+import { readPage } from '#shared/entity/page.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlDlqList, controlDlqShow } from '#shared/messages/control.ts';
@@ -15,35 +16,32 @@ const MAX_LIMIT = 200;
 /** Bytes of a payload in an answer. */
 const MAX_SHOWN_BYTES = 262_144;
 
-type Page = { letters?: unknown[]; groups?: unknown[]; operations?: unknown[]; after?: string };
+type Shown = { letters?: unknown[]; groups?: unknown[]; operations?: unknown[]; after?: string };
 
-const readPage = async ({ body, sentAt: now }: Received<typeof controlDlqList>, reader: Reader): Promise<Page> => {
+const readList = async ({ body, sentAt: now }: Received<typeof controlDlqList>, reader: Reader): Promise<Shown> => {
   const { view = 'letters', after, ...filter } = body;
   const limit = Math.min(body.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
-  const page = { limit, ...(after !== undefined && { after }) };
   switch (view) {
     case 'letters': {
       const { letters, next } = await findLetters(reader, filter, { now, limit, from: after });
       return { letters: letters.map(({ id, letter }) => toWire(id, letter)), ...(next !== null && { after: next }) };
     }
     case 'groups': {
-      const ids = await reader.lookup(letterGroupKind, GROUPS_LOOKUP, page);
-      const groups = [...(await reader.load(letterGroupKind, ids))].filter(([, { keepUntil }]) => keepUntil > now);
-      const last = ids.length < limit ? undefined : ids.at(-1);
-      return { groups: groups.map(([id, group]) => groupToWire(id, group)), ...(last !== undefined && { after: last }) };
+      const { states, next } = await readPage(reader, letterGroupKind, GROUPS_LOOKUP, { after, limit });
+      const groups = [...states].filter(([, { keepUntil }]) => keepUntil > now);
+      return { groups: groups.map(([id, group]) => groupToWire(id, group)), ...(next !== undefined && { after: next }) };
     }
     case 'operations': {
-      const ids = await reader.lookup(operationKind, OPERATIONS_LOOKUP, page);
-      const operations = [...(await reader.load(operationKind, ids))].filter(([, { keepUntil }]) => keepUntil > now);
-      const last = ids.length < limit ? undefined : ids.at(-1);
-      return { operations: operations.map(([id, one]) => operationToWire(id, one)), ...(last !== undefined && { after: last }) };
+      const { states, next } = await readPage(reader, operationKind, OPERATIONS_LOOKUP, { after, limit });
+      const operations = [...states].filter(([, { keepUntil }]) => keepUntil > now);
+      return { operations: operations.map(([id, one]) => operationToWire(id, one)), ...(next !== undefined && { after: next }) };
     }
     default:
       throw view satisfies never;
   }
 };
 
-export const list = defineQuery({ message: controlDlqList, read: readPage, answer: (page: Page) => ({ body: page }) });
+export const list = defineQuery({ message: controlDlqList, read: readList, answer: (page: Shown) => ({ body: page }) });
 
 const payloadOf = (content: Content | undefined): object => {
   if (!content) return { payload: null };

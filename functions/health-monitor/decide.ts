@@ -12,21 +12,14 @@
  */
 import { type Alarm, type Context, type Decision, defineEntity } from '#shared/entity/entity.ts';
 import { healthAnswer } from '#shared/messages/health-check.ts';
-import {
-  agentError,
-  agentHeartbeat,
-  agentReady,
-  agentStarted,
-  agentStopped,
-  sessionAgentId,
-  sessionHeartbeat,
-} from '#shared/messages/lifecycle.ts';
+import { agentError, agentHeartbeat, agentReady, agentStarted, agentStopped, sessionHeartbeat } from '#shared/messages/lifecycle.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { orchestratorBroadcast } from '#shared/messages/orchestrator.ts';
 import { health } from '#shared/messages/supervision.ts';
+import { agentIdOf, CROSSED_MS } from '#shared/registry/agent-id.ts';
 import { type Health, healthKind } from './health.ts';
 import { valuesOf } from './levels.ts';
-import { CROSSED_MS, declaredUnresponsive, later, type Sign, sign, stop } from './life.ts';
+import { declaredUnresponsive, later, type Sign, sign, stop } from './life.ts';
 import type { Settings } from './settings.ts';
 import { ring } from './silence.ts';
 
@@ -80,10 +73,4 @@ export const decide = (before: Health | undefined, event: Heard | Alarm, context
 const instanceOf = ({ instance_id }: { instance_id?: string | undefined }): Pick<Sign, 'instanceId'> =>
   instance_id === undefined ? {} : { instanceId: instance_id };
 
-/** The agent that a message is about. */
-const agentOf = ({ message, body }: Heard): string => {
-  if (message === 'sessionHeartbeat') return sessionAgentId(body);
-  return message === 'orchestratorBroadcast' ? body.from_agent : body.agent_id;
-};
-
-export const healths = defineEntity({ of: healthKind, accepts, id: agentOf, decide });
+export const healths = defineEntity({ of: healthKind, accepts, id: agentIdOf, decide });

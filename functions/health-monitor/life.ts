@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Rhythm } from '#shared/contract.ts';
 import { type Context, type Decision, type Done, done, type Output } from '#shared/entity/entity.ts';
+import { CROSSED_MS } from '#shared/registry/agent-id.ts';
 import { type Health, type Level, worst } from './health.ts';
 import { judge, levelOf, type Values } from './levels.ts';
 import { told } from './outputs.ts';
@@ -28,8 +29,6 @@ const QUIET_MS = 10_000;
 const MATURE = 10;
 /** A rhythm that changes an agent's time by such a part is written at once. */
 const MATERIAL = 0.25;
-/** A heartbeat and the word that the agent stopped may cross by so much. */
-export const CROSSED_MS = 10_000;
 
 /** Of an agent that nothing is known of. */
 const unwatched = (at: number): Health => ({

@@ -1,5 +1,6 @@
 /** Settings of health-monitor, from variables of its environment. */
 import * as z from 'zod';
+import { jsonSetting } from '#shared/json-setting.ts';
 
 const number = (least: number) => z.coerce.number<string>().min(least);
 const whole = (least: number) => number(least).int();
@@ -24,15 +25,6 @@ const DEFAULTS = {
 
 const THRESHOLDS_RULE =
   'must be JSON such as {"cpu_usage": {"degraded": {"enter": 0.85, "leave": 0.75}, "unhealthy": {"enter": 0.97, "leave": 0.9}}}';
-
-const fromJson = (text: string, context: z.RefinementCtx): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue({ code: 'custom', message: THRESHOLDS_RULE });
-    return z.NEVER;
-  }
-};
 
 const thresholds = z.strictObject(
   {
@@ -60,7 +52,7 @@ export const settings = z
     /** A metric changes an agent's level when it was beyond a threshold for so long. */
     HEALTH_DWELL_MS: whole(0).default(20_000),
     /** By metric, in its own unit; null: it is not judged. */
-    HEALTH_THRESHOLDS: z.string().default('{}').transform(fromJson).pipe(thresholds),
+    HEALTH_THRESHOLDS: jsonSetting(THRESHOLDS_RULE).pipe(thresholds),
   })
   .transform((environment) => ({
     threshold: environment.HEALTH_PHI,

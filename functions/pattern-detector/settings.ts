@@ -1,5 +1,6 @@
 /** Settings of pattern-detector, from variables of its environment. */
 import * as z from 'zod';
+import { jsonSetting } from '#shared/json-setting.ts';
 import type { PATTERN_TYPES } from '#shared/messages/supervision.ts';
 
 const ms = z.coerce.number<string>().int().min(1);
@@ -25,15 +26,6 @@ const rulesSchema = z.strictObject({
   resource_exhaustion: z.strictObject({ horizon_ms: z.int().min(1).default(3_600_000), p: p.default(0.001), action }).prefault({}),
 } satisfies Record<(typeof PATTERN_TYPES)[number], z.ZodType>);
 
-const fromJson = (text: string, context: z.RefinementCtx): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue({ code: 'custom', message: JSON_RULE });
-    return z.NEVER;
-  }
-};
-
 /**
  * `PATTERN_WINDOW_MS`: failures so close together are looked at together; `PATTERN_QUIET_MS`: an episode is over when nothing joined it
  * for so long; `PATTERN_SAMPLE_MS`: of an agent's metrics no more than one sample in so long is looked at.
@@ -43,7 +35,7 @@ export const settings = z
     PATTERN_WINDOW_MS: ms.default(60_000),
     PATTERN_QUIET_MS: ms.default(120_000),
     PATTERN_SAMPLE_MS: z.coerce.number<string>().int().min(0).default(5000),
-    PATTERN_RULES: z.string().default('{}').transform(fromJson).pipe(rulesSchema),
+    PATTERN_RULES: jsonSetting(JSON_RULE).pipe(rulesSchema),
   })
   .transform((environment) => ({
     windowMs: environment.PATTERN_WINDOW_MS,

@@ -12,6 +12,7 @@ import { announced } from '#shared/circuit/wire.ts';
 import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import { type EntityKey, idOf, kindOf } from '#shared/entity/key.ts';
 import type { Kind } from '#shared/entity/kind.ts';
+import { readPage } from '#shared/entity/page.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { ownerOf } from '#shared/kinds.ts';
 import { raise } from '#shared/messages/alert.ts';
@@ -88,10 +89,10 @@ const askedAt = (event: Event): number => (event.message === 'alarm' ? event.due
 const readCircuits = async (reader: Reader): Promise<Map<string, Circuit>> => {
   const circuits = new Map<string, Circuit>();
   for (let after: string | undefined; ; ) {
-    const services = await reader.lookup(circuitKind, circuitKind.kind, { limit: PAGE, ...(after !== undefined && { after }) });
-    for (const [service, circuit] of await reader.load(circuitKind, services)) circuits.set(service, circuit);
-    after = services.at(-1);
-    if (services.length < PAGE) return circuits;
+    const { states, next } = await readPage(reader, circuitKind, circuitKind.kind, { after, limit: PAGE });
+    for (const [service, circuit] of states) circuits.set(service, circuit);
+    if (next === undefined) return circuits;
+    after = next;
   }
 };
 

@@ -1,4 +1,5 @@
 /** `control.recovery.list`: the recoveries under way. Those of several agents come first, those of one by agent, a page at a time. */
+import { readPage } from '#shared/entity/page.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlRecoveryList } from '#shared/messages/control-supervision.ts';
@@ -11,24 +12,19 @@ const MAX_LIMIT = 400;
 /** One of several agents may be of hundreds. */
 const MAX_GROUPS = 20;
 
-export type Page = { plans: (Plan | null)[]; next?: string };
+export type Shown = { plans: (Plan | null)[]; next?: string };
 
-const readPage = async (reader: Reader, after: string | undefined, limit: number): Promise<Page> => {
-  const [alone, together] = await Promise.all([
-    reader.lookup(recoveryKind, ALONE, { limit, ...(after !== undefined && { after }) }),
-    after === undefined ? reader.lookup(restartsKind, TOGETHER, { limit: MAX_GROUPS }) : [],
+const readPlans = async (reader: Reader, after: string | undefined, limit: number): Promise<Shown> => {
+  const [{ states: alone, ...more }, together] = await Promise.all([
+    readPage(reader, recoveryKind, ALONE, { after, limit }),
+    after === undefined ? readPage(reader, restartsKind, TOGETHER, { limit: MAX_GROUPS }) : undefined,
   ]);
-  const [recoveries, groups] = await Promise.all([reader.load(recoveryKind, alone), reader.load(restartsKind, together)]);
-  const last = alone.at(-1);
-  return {
-    plans: [...groups.values(), ...recoveries.values()].map(({ plan }) => plan),
-    ...(alone.length === limit && last !== undefined && { next: last }),
-  };
+  return { plans: [...(together?.states.values() ?? []), ...alone.values()].map(({ plan }) => plan), ...more };
 };
 
 export const list = defineQuery({
   message: controlRecoveryList,
-  read: ({ body: { after, limit = DEFAULT_LIMIT } }, reader) => readPage(reader, after, Math.min(limit, MAX_LIMIT)),
+  read: ({ body: { after, limit = DEFAULT_LIMIT } }, reader) => readPlans(reader, after, Math.min(limit, MAX_LIMIT)),
   // The lookup lags behind the state.
-  answer: ({ plans, next }: Page) => ({ body: { recoveries: plans.filter(isUnderWay).map(toWire), ...(next !== undefined && { next }) } }),
+  answer: ({ plans, next }: Shown) => ({ body: { recoveries: plans.filter(isUnderWay).map(toWire), ...(next !== undefined && { next }) } }),
 });

@@ -1,5 +1,5 @@
 /** `control.resource.show`: a resource as it is. `control.resource.list`: those that somebody holds, a page at a time. */
-import type { Reader } from '#shared/entity/reader.ts';
+import { type Page, readPage } from '#shared/entity/page.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlResourceList, controlResourceShow } from '#shared/messages/control-coordination.ts';
 import { HELD, isIdle, type Resource, resourceKind, toWire } from './resource.ts';
@@ -16,14 +16,6 @@ export const show = defineQuery({
       : { error: { code: 'not_found', message: `no resource ${resource_id} is known: nobody acquired it during the last 30 days` } },
 });
 
-export type Page = { resources: ReadonlyMap<string, Resource>; next?: string };
-
-const readPage = async (reader: Reader, after: string | undefined, limit: number): Promise<Page> => {
-  const ids = await reader.lookup(resourceKind, HELD, { limit, ...(after !== undefined && { after }) });
-  const last = ids.at(-1);
-  return { resources: await reader.load(resourceKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
-};
-
 /** Of many holders and waiters only how many they are: an answer has to fit a message. */
 const summary = (id: string, resource: Resource) => {
   const { holders, waiters: _, ...rest } = toWire(id, resource);
@@ -32,8 +24,9 @@ const summary = (id: string, resource: Resource) => {
 
 export const list = defineQuery({
   message: controlResourceList,
-  read: ({ body: { after, limit = DEFAULT_LIMIT } }, reader) => readPage(reader, after, Math.min(limit, MAX_LIMIT)),
-  answer: ({ resources, next }: Page) => ({
+  read: ({ body: { after, limit = DEFAULT_LIMIT } }, reader) =>
+    readPage(reader, resourceKind, HELD, { after, limit: Math.min(limit, MAX_LIMIT) }),
+  answer: ({ states: resources, next }: Page<Resource>) => ({
     body: {
       // The lookup lags behind the state.
       resources: [...resources].filter(([, one]) => !isIdle(one)).map(([id, one]) => summary(id, one)),

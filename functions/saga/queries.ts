@@ -1,5 +1,5 @@
 /** `control.saga.show` and `list`: a saga with its steps; sagas under way or of a phase, a page at a time. */
-import type { Reader } from '#shared/entity/reader.ts';
+import { type Page, readPage } from '#shared/entity/page.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlSagaList, controlSagaShow } from '#shared/messages/control-coordination.ts';
 import { lookupOf, type Saga, sagaKind, stepToWire, toWire } from './state.ts';
@@ -17,18 +17,11 @@ export const show = defineQuery({
       : { error: { code: 'not_found', message: `no saga ${saga_id} is known: it is forgotten 30 days after its end` } },
 });
 
-type Page = { sagas: ReadonlyMap<string, Saga>; next?: string };
-
-const readPage = async (reader: Reader, phase: Saga['phase'] | undefined, after: string | undefined, limit: number): Promise<Page> => {
-  const ids = await reader.lookup(sagaKind, lookupOf(phase), { limit, ...(after !== undefined && { after }) });
-  const last = ids.at(-1);
-  return { sagas: await reader.load(sagaKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
-};
-
 export const list = defineQuery({
   message: controlSagaList,
-  read: ({ body: { phase, after, limit = DEFAULT_LIMIT } }, reader) => readPage(reader, phase, after, Math.min(limit, MAX_LIMIT)),
-  answer: ({ sagas, next }: Page, { body: { phase } }) => ({
+  read: ({ body: { phase, after, limit = DEFAULT_LIMIT } }, reader) =>
+    readPage(reader, sagaKind, lookupOf(phase), { after, limit: Math.min(limit, MAX_LIMIT) }),
+  answer: ({ states: sagas, next }: Page<Saga>, { body: { phase } }) => ({
     body: {
       // The lookup lags behind the state, and those under way share one.
       sagas: [...sagas]

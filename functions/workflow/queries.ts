@@ -1,4 +1,5 @@
 /** `control.workflow.show` and `list`: a workflow with its stages and a page of its history; workflows of a status, a page at a time. */
+import { type Page, readPage } from '#shared/entity/page.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlWorkflowList, controlWorkflowShow } from '#shared/messages/control-coordination.ts';
@@ -30,19 +31,11 @@ export const show = defineQuery({
   },
 });
 
-type Page = { workflows: ReadonlyMap<string, Workflow>; next?: string };
-
-const readPage = async (reader: Reader, status: Workflow['status'], after: string | undefined, limit: number): Promise<Page> => {
-  const ids = await reader.lookup(workflowKind, lookupOf(status), { limit, ...(after !== undefined && { after }) });
-  const last = ids.at(-1);
-  return { workflows: await reader.load(workflowKind, ids), ...(ids.length === limit && last !== undefined && { next: last }) };
-};
-
 export const list = defineQuery({
   message: controlWorkflowList,
   read: ({ body: { status = 'running', after, limit = DEFAULT_LIMIT } }, reader) =>
-    readPage(reader, status, after, Math.min(limit, MAX_LIMIT)),
-  answer: ({ workflows, next }: Page, { body: { status = 'running' } }) => ({
+    readPage(reader, workflowKind, lookupOf(status), { after, limit: Math.min(limit, MAX_LIMIT) }),
+  answer: ({ states: workflows, next }: Page<Workflow>, { body: { status = 'running' } }) => ({
     body: {
       // The lookup lags behind the state.
       workflows: [...workflows].filter(([, one]) => one.status === status).map(([id, one]) => toWire(id, one)),

@@ -1,5 +1,6 @@
 /** When a circuit opens and closes: resilience4j's terms, and document 000's `failure_threshold` and `half_open_max_calls`. Pure. */
 import * as z from 'zod';
+import { jsonSetting } from '#shared/json-setting.ts';
 
 const percent = z.number().gt(0).max(100);
 const ms = z.number().int().min(1);
@@ -36,20 +37,11 @@ export type CircuitSettings = { others: Rules; services: ReadonlyMap<string, Rul
 
 const JSON_RULE = 'must be JSON such as {"*": {"minimum_number_of_calls": 50}, "ocr": {"half_open_max_calls": 1}}';
 
-const fromJson = (text: string, context: z.RefinementCtx): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue({ code: 'custom', message: JSON_RULE });
-    return z.NEVER;
-  }
-};
-
 const explicit = z.record(z.string(), z.record(z.string(), z.unknown()), { error: JSON_RULE });
 
 /** `CIRCUIT_RULES`: rules by service as JSON; `*` are those of all services, where a service has none of its own. */
 export const settings = z
-  .object({ CIRCUIT_RULES: z.string().default('{}').transform(fromJson).pipe(explicit) })
+  .object({ CIRCUIT_RULES: jsonSetting(JSON_RULE).pipe(explicit) })
   .transform(({ CIRCUIT_RULES: { '*': common = {}, ...own } }, context): CircuitSettings => {
     const rulesOf = (service: string, given: Record<string, unknown>): Rules => {
       const parsed = rulesSchema.safeParse({ ...common, ...given });

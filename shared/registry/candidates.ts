@@ -1,4 +1,5 @@
 /** Finds agents in the table: by capability, domain, zone and health. Discovery answers with them, assignment chooses among them. */
+import { readPage } from '#shared/entity/page.ts';
 import type { Reader } from '#shared/entity/reader.ts';
 import { type Agent, agentKind, capabilityLookup, domainLookup, isHealthy, roleLookup } from './agent.ts';
 
@@ -18,10 +19,10 @@ export const findAgents = async (reader: Reader, wanted: Wanted, limit: number):
   const value = mostSelective(wanted);
   const found: Agent[] = [];
   for (let after: string | undefined; ; ) {
-    const ids = await reader.lookup(agentKind, value, { limit: PAGE, ...(after !== undefined && { after }) });
-    for (const agent of (await reader.load(agentKind, ids)).values()) if (matches(agent, wanted)) found.push(agent);
-    after = ids.at(-1);
-    if (found.length >= limit || ids.length < PAGE) return choose(found, limit);
+    const { states, next } = await readPage(reader, agentKind, value, { after, limit: PAGE });
+    for (const agent of states.values()) if (matches(agent, wanted)) found.push(agent);
+    if (found.length >= limit || next === undefined) return choose(found, limit);
+    after = next;
   }
 };
 

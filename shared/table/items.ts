@@ -4,8 +4,10 @@
  * State and bookkeeping are JSON in string attributes, not DynamoDB maps: the table never looks inside, every attribute
  * value costs the SDK and the table CPU on each side, and a string costs once whatever is in it.
  */
+
 import type { EntityKey } from '#shared/entity/key.ts';
 import { type Item, MAX_ITEM_BYTES, type StoredChild, type Unit } from '#shared/entity/store.ts';
+import { fnv1a } from '#shared/fnv1a.ts';
 
 /** The attribute types in use. `NULL` under a name that a statement cannot also remove. */
 export type Attribute = { S: string } | { N: string } | { NULL: true };
@@ -36,12 +38,8 @@ const CHILD = 'child#';
 /** A partition of an index takes 1000 writes a second, and every change of an alarm is one or two. */
 export const SWEEP_SHARDS = 16;
 
-/** FNV-1a: the shard only has to be the same every time and spread well. */
-const shardOf = (key: string): string => {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return String((hash >>> 0) % SWEEP_SHARDS);
-};
+/** It only has to be the same every time and spread well. */
+const shardOf = (key: string): string => String(fnv1a(key) % SWEEP_SHARDS);
 
 /** The table's clock has seconds: an item never expires early. */
 export const toSeconds = (ms: number): number => Math.ceil(ms / 1000);

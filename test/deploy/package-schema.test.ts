@@ -35,6 +35,9 @@ const constants = declared
   .flatMap(([name, { kind }]) => (name.endsWith('Kind') && kind !== undefined ? [[name, kind] as const] : []));
 const kinds = new Map(constants);
 
+/** `readPage` looks up and loads: the one is in its own code, the kind that it loads stands where it is called. */
+const PAGES = /\breadPage\(\s*reader,\s*(\w+Kind)/g;
+
 /** The calls of a Reader in all code that ends up in the function's bundle. */
 const readsOf = async (name: string) => {
   const { metafile } = await build({
@@ -50,10 +53,12 @@ const readsOf = async (name: string) => {
   const code = inputs
     .flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 && sources.includes(path) ? readFileSync(path, 'utf8') : []))
     .join('\n');
-  return [...code.matchAll(/\breader\.(load|children|lookup|overdue)\(\s*(\w+Kind)?/g)].map(([, call = '', kind = '']) => ({
+  const pages = [...code.matchAll(PAGES)].map(([, kind = '']) => ({ call: 'load', kind: kinds.get(kind) }));
+  const calls = [...code.matchAll(/\breader\.(load|children|lookup|overdue)\(\s*(\w+Kind)?/g)].map(([, call = '', kind = '']) => ({
     call,
     kind: kinds.get(kind),
   }));
+  return [...calls, ...pages];
 };
 
 it('no two kinds have constants of one name', () => {

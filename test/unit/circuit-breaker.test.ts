@@ -271,7 +271,7 @@ describe('an operator', () => {
       ['a', { ...newCircuit(START), state: 'open' as const }],
     ]);
     const asked = received(controlCircuitList, {}, { state: 'open' });
-    expect(list.answer({ circuits, next: 'b' }, asked, START)).toMatchObject({ body: { circuits: [{ service: 'a' }], next: 'b' } });
+    expect(list.answer({ states: circuits, next: 'b' }, asked, START)).toMatchObject({ body: { circuits: [{ service: 'a' }], next: 'b' } });
   });
 });
 

@@ -292,7 +292,7 @@ describe('somebody', () => {
     const open = story.state('a1') as Case;
     const answer = list.answer(
       {
-        cases: new Map([
+        states: new Map([
           ['a1', open],
           ['a2', { ...open, status: 'resolved' as const }],
         ]),

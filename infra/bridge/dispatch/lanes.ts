@@ -3,7 +3,9 @@
  * flight, and what arrives meanwhile is its next one. So a key never runs twice at once, and batches grow by themselves
  * under load. The lanes belong to a function: all its bindings share them, its alarms too.
  */
+
 import type { Clock } from '#shared/clock.ts';
+import { fnv1a } from '#shared/fnv1a.ts';
 
 /** How the messages of one binding become batches. */
 export type Batching = {
@@ -37,13 +39,6 @@ export type Lanes<Q extends Queue, T extends Queueable> = {
   busy(): number;
 };
 
-/** FNV-1a, 32 bit. */
-export const hashOf = (key: string): number => {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
-};
-
 /** `run` settles a batch completely before it resolves, and never rejects. */
 export const createLanes = <Q extends Queue, T extends Queueable>(options: {
   count: number;
@@ -57,7 +52,7 @@ export const createLanes = <Q extends Queue, T extends Queueable>(options: {
   let depth = 0;
   let closed = false;
 
-  const laneOf = (key: string): Lane<T> => lanes[hashOf(key) % lanes.length] as Lane<T>;
+  const laneOf = (key: string): Lane<T> => lanes[fnv1a(key) % lanes.length] as Lane<T>;
 
   const take = (queue: Q, waiting: Waiting<T>): T[] => {
     let count = 0;

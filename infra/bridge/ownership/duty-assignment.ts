@@ -3,7 +3,7 @@
  * still has room, the best scores first; so every bridge that sees the same members finds the same owners without a word,
  * loads differ by one at most, and few duties move when a bridge comes or goes.
  */
-import { hashOf } from '../dispatch/lanes.ts';
+import { fnv1a } from '#shared/fnv1a.ts';
 
 /** FNV-1a hardly spreads its last characters, which is where names differ; this mixes every bit into every other (murmur3). */
 const mixed = (hash: number): number => {
@@ -21,7 +21,7 @@ export const assign = (duties: readonly string[], bridges: readonly string[]): M
   const names = new Set(duties);
   const loads = new Map(bridges.map((bridge) => [bridge, 0]));
   const pairs = [...names]
-    .flatMap((duty) => [...loads.keys()].map((bridge) => ({ duty, bridge, score: mixed(hashOf(`${duty} ${bridge}`)) })))
+    .flatMap((duty) => [...loads.keys()].map((bridge) => ({ duty, bridge, score: mixed(fnv1a(`${duty} ${bridge}`)) })))
     .sort((a, b) => b.score - a.score || byText(a.duty, b.duty) || byText(a.bridge, b.bridge));
 
   const least = Math.floor(names.size / loads.size);
