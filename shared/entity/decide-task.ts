@@ -4,8 +4,8 @@ import { type Applied, find, isPassed, type Position } from './applied.ts';
 import type { Alarm, Child, Decision, Done } from './entity.ts';
 import { type EntityKey, idOf, keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
-import { alsoKeys, storedOutputs } from './load.ts';
-import { makeEntry, tokenOf, toOwed } from './outbox.ts';
+import { storedOutputs } from './load.ts';
+import { inlineBytesOf, makeEntry, tokenOf, toOwed } from './outbox.ts';
 import { failTask, type Outcome, type Run, retryLater, sentence, type Task, tentatively } from './run.ts';
 import { join, markApplied, type Working } from './working.ts';
 
@@ -71,7 +71,6 @@ const bar = (run: Run, working: Working, task: Task): void => {
 
 const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefined => {
   const { spec, event } = task;
-  const named = new Set(spec.also && alsoKeys(run, task));
   const needsChildren = spec.needsChildren?.(working.state, event) ?? false;
   const now = run.engine.clock.now();
   const decision: Decision<unknown> = spec.decide(working.state, event, {
@@ -81,7 +80,7 @@ const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefi
     newId: (salt = '') => tokenOf(`${task.id}|${salt}`),
     wakeAt: working.wakeAt ?? null,
     settings: run.engine.settings,
-    also: <State>(kind: Kind<State>, id: string) => alsoState(run, named, keyOf(kind.kind, id)) as State | undefined,
+    also: <State>(kind: Kind<State>, id: string) => alsoState(run, keyOf(kind.kind, id)) as State | undefined,
     view: run.views.get(spec),
     children: (needsChildren && working.children) || NO_CHILDREN,
   });
@@ -101,11 +100,10 @@ const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefi
   }
 };
 
-const alsoState = (run: Run, named: ReadonlySet<EntityKey>, key: EntityKey): unknown => {
-  if (!named.has(key)) throw new Error(`decide asked for ${key}, which 'also' did not name`);
-  const error = run.unreadable.get(key);
-  if (error) throw error;
-  return run.working.get(key)?.state;
+const alsoState = (run: Run, key: EntityKey): unknown => {
+  const working = run.working.get(key);
+  if (working) return working.state;
+  throw run.unreadable.get(key) ?? new Error(`decide asked for ${key}, which neither 'also' nor 'shared' named`);
 };
 
 const takeOver = (run: Run, working: Working, task: Task, decision: Done<unknown>): Set<Working[]> | undefined => {
@@ -126,12 +124,11 @@ const takeOver = (run: Run, working: Working, task: Task, decision: Done<unknown
   if (size > MAX_GROUP && size > groups.size) return groups;
 
   for (const [entity, state] of others) {
-    entity.state = state;
+    change(entity, state, undefined);
     entity.dirty = true;
     join(working, entity);
   }
-  if (decision.state !== undefined) working.state = decision.state;
-  if (decision.wakeAt !== undefined) working.wakeAt = decision.wakeAt ?? (working.wakeAt === undefined ? undefined : null);
+  change(working, decision.state, decision.wakeAt);
   putChildren(working, decision.children ?? []);
   dropChildren(working, decision.drop ?? []);
   if (run.durable) markApplied(working, run.batch.consumer, run.floor, task.at);
@@ -141,18 +138,26 @@ const takeOver = (run: Run, working: Working, task: Task, decision: Done<unknown
   return;
 };
 
+/** A state and an alarm as they are from now on; undefined: as they were. */
+const change = (working: Working, state: unknown, wakeAt: number | null | undefined): void => {
+  if (state !== undefined) working.state = state;
+  const wanted = state !== undefined && working.kind.wakeAt ? working.kind.wakeAt(state) : wakeAt;
+  if (wanted !== undefined) working.wakeAt = wanted ?? (working.wakeAt === undefined ? undefined : null);
+};
+
 const changedOthers = (run: Run, decision: Done<unknown>): [Working, unknown][] =>
   Object.entries(decision.also ?? {}).map(([key, state]) => {
     const entity = run.working.get(key as EntityKey);
-    if (!entity) throw new Error(`decide changed ${key}, which 'also' did not name`);
+    if (!entity) throw new Error(`decide changed ${key}, which neither 'also' nor 'shared' named`);
     return [entity, state];
   });
 
 const owe = (run: Run, working: Working, task: Task, publish: ReturnType<typeof toOwed>[]): void => {
-  const of = { key: working.key, recordId: task.id, now: run.engine.clock.now(), inlineBytes: working.outboxBytes };
+  const inlineBytes = working.outboxBytes ?? inlineBytesOf(working.outbox);
+  const of = { key: working.key, recordId: task.id, now: run.engine.clock.now(), inlineBytes };
   const { entry, parts, bytes } = makeEntry({ consumer: run.batch.consumer, ...task.at }, publish, of);
   working.outbox[task.id] = entry;
-  working.outboxBytes += bytes;
+  working.outboxBytes = inlineBytes + bytes;
   putChildren(working, parts);
 };
 

@@ -42,18 +42,22 @@ export const runBatch = async (engine: Engine, batch: Batch, works: readonly Wor
   let pending = [...new Map(works.map((work) => [work.record.id, toTask(work)])).values()];
   for (let round = 0; pending.length > 0 && round < MAX_ROUNDS; round++) {
     if (round > 0) await sleep(engine.clock, engine.random() * Math.min(500, 5 * 2 ** round));
-    await runRound(run, pending);
+    await runRound(run, pending, round);
     pending = run.again;
   }
   for (const task of pending) run.outcomes.set(task.id, retryLater('conflict', `${task.key} is written by too many at once`));
   return { outcomes: run.outcomes, carried: [...run.carried.values()], timers: [...run.timers.values()] };
 };
 
-const runRound = async (run: Run, tasks: readonly Task[]): Promise<void> => {
+const runRound = async (run: Run, tasks: readonly Task[], rounds: number): Promise<void> => {
   Object.assign(run, {
+    rounds,
+    seen: new Map(),
     working: new Map(),
     unreadable: new Map(),
     views: new Map(),
+    shared: new Map(),
+    abandoned: false,
     tentative: new Map(),
     again: [],
     holding: new Map(),

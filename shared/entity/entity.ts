@@ -58,7 +58,7 @@ export type Decision<State> =
       children?: Child[];
       /** Names of children that the new state no longer counts. */
       drop?: string[];
-      /** New states of further entities of this function: one transaction. Only keys named by `also`. */
+      /** New states of further entities of this function: one transaction. Only keys named by `also` or `shared`. */
       also?: Record<EntityKey, unknown>;
     }
   | { outcome: 'retry'; afterMs: number; reason: ErrorBody }
@@ -77,7 +77,7 @@ export type Context<Settings = unknown, View = unknown> = {
   /** The alarm as it is. */
   wakeAt: number | null;
   settings: Settings;
-  /** The state of an entity named by `also`, as it is in this batch by now. */
+  /** The state of an entity named by `also` or `shared`, as it is in this batch by now. */
   also: <State>(kind: Kind<State>, id: string) => State | undefined;
   /** What `read` read at the start of the batch. */
   view: View;
@@ -95,7 +95,11 @@ export type EntitySpec<State, M extends AnyMessage, Settings = unknown, View = u
   read?: (events: readonly (Received<M> | Alarm)[], reader: Reader) => Promise<View>;
   /** Further entities of this function that the decision reads or changes. */
   also?: (state: State | undefined, event: Received<M> | Alarm, view: View) => EntityKey[];
+  /** Further entities of this function that any decision of the batch may read or change: loaded once. */
+  shared?: (view: View) => EntityKey[];
   needsChildren?: (state: State | undefined, event: Received<M> | Alarm) => boolean;
+  /** Whether a message is the first that is heard of its entity, but for repetitions: then it is not loaded before its first write. */
+  begins?: (event: Received<M>) => boolean;
 };
 
 /** What the engine knows of a spec: a function owns entities of several types. */
@@ -107,7 +111,9 @@ export type AnySpec = {
   decide: (state: any, event: any, context: any) => Decision<any>;
   read?: (events: readonly any[], reader: Reader) => Promise<any>;
   also?: (state: any, event: any, view: any) => EntityKey[];
+  shared?: (view: any) => EntityKey[];
   needsChildren?: (state: any, event: any) => boolean;
+  begins?: (event: any) => boolean;
 };
 // biome-ignore-end lint/suspicious/noExplicitAny: typed again inside each spec
 

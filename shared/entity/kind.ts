@@ -12,6 +12,8 @@ export type Kind<State> = {
   expiresAt?: (state: State) => number | undefined;
   /** A value by which `store.lookup` lists entities of this kind. */
   lookup?: (state: State) => string | undefined;
+  /** For entities that the decisions of others change too: the alarm that a state wants, epoch ms; null: none. It wins over what a decision says. */
+  wakeAt?: (state: State) => number | null;
 };
 
 /** Any kind: a function owns entities of several. */

@@ -12,33 +12,53 @@ import { SWEEP_GRACE_MS, seeFloor, toWorking, type Working } from './working.ts'
 /** Loads in few calls what most records need. Throws when the table cannot be read. */
 export const loadRound = async (run: Run, tasks: readonly Task[]): Promise<void> => {
   for (const { spec } of tasks) run.kinds.set(spec.of.kind, spec.of);
+  if (run.rounds === 0) for (const task of tasks) if (isFirst(run, task)) take(run, task.key, undefined);
   await loadMissing(
     run,
     tasks.map((task) => task.key),
   );
   if (run.batch.settle) return;
-  const reader = readerOf(run.engine.store);
+  const reader = readerOf({ ...run.engine.store, load: (keys) => loadOnce(run, keys) });
   for (const [spec, theirs] of Map.groupBy(tasks, (task) => task.spec)) {
     if (!spec.read) continue;
     const events = theirs.map((task) => task.event);
-    run.views.set(spec, await spec.read(events, reader));
+    const view = await spec.read(events, reader);
+    run.views.set(spec, view);
+    if (spec.shared) run.shared.set(spec, spec.shared(view));
   }
-  await loadMissing(
-    run,
-    tasks.flatMap((task) => alsoKeys(run, task)),
-  );
+  await loadMissing(run, [...[...run.shared.values()].flat(), ...tasks.flatMap((task) => alsoKeys(run, task))]);
 };
 
 /** What the record's decision may name besides its own entity. */
-export const alsoKeys = (run: Run, { spec, key, event }: Task): EntityKey[] =>
+const alsoKeys = (run: Run, { spec, key, event }: Task): EntityKey[] =>
   spec.also?.(run.working.get(key)?.state, event, run.views.get(spec as AnySpec)) ?? [];
+
+/** What the record's decision may touch besides its own entity. What is shared was loaded with the round, unless a write failed since. */
+const otherKeys = (run: Run, task: Task): EntityKey[] => {
+  const keys = task.spec.also ? alsoKeys(run, task) : [];
+  return run.abandoned ? [...keys, ...(run.shared.get(task.spec) ?? [])] : keys;
+};
 
 const loadMissing = async (run: Run, keys: readonly EntityKey[]): Promise<void> => {
   const missing = [...new Set(keys)].filter((key) => !isLoaded(run, key));
   if (missing.length === 0) return;
-  const items = await run.engine.store.load(missing);
+  const items = await loadOnce(run, missing);
   for (const key of missing) take(run, key, items.get(key));
 };
+
+/** What was seen in this round is not loaded again: a write is checked against the version that was seen. */
+const loadOnce = async (run: Run, keys: readonly EntityKey[]): Promise<Map<EntityKey, Item>> => {
+  const unseen = keys.filter((key) => !run.seen.has(key));
+  if (unseen.length > 0) {
+    const items = await run.engine.store.load(unseen);
+    for (const key of unseen) run.seen.set(key, items.get(key));
+  }
+  return new Map(keys.flatMap((key) => run.seen.get(key) ?? []).map((item) => [item.key, item]));
+};
+
+/** Whether there can hardly be such an entity yet: its first write finds out. Not loaded, it costs nothing where that is so. */
+const isFirst = ({ durable, batch }: Run, { spec, event, record }: Task): boolean =>
+  durable && !batch.settle && record.deliveries === 1 && event.message !== 'alarm' && (spec.begins?.(event) ?? false);
 
 const isLoaded = (run: Run, key: EntityKey): boolean => run.working.has(key) || run.unreadable.has(key);
 
@@ -66,7 +86,7 @@ export const needsMore = (run: Run, task: Task): boolean => {
   if (working.swept || toAdopt(run, working, task).length > 0 || isKeptInParts(working, task)) return true;
   // A settle decides nothing, so it needs nothing but what was decided before.
   if (run.batch.settle) return false;
-  if (task.spec.also && alsoKeys(run, task).some((key) => !isLoaded(run, key))) return true;
+  if (otherKeys(run, task).some((key) => !isLoaded(run, key))) return true;
   return working.children === undefined && (task.spec.needsChildren?.(working.state, task.event) ?? false);
 };
 
@@ -80,7 +100,7 @@ export const loadMore = async (run: Run, task: Task): Promise<void> => {
   }
   await adopt(run, working, task);
   if (run.batch.settle) return;
-  await loadMissing(run, alsoKeys(run, task));
+  await loadMissing(run, otherKeys(run, task));
   if (task.spec.needsChildren?.(working.state, task.event)) await loadChildren(run, working);
 };
 

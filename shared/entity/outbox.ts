@@ -8,7 +8,7 @@ import { type Applied, isPassed } from './applied.ts';
 import type { Output } from './entity.ts';
 import { epochOf, isUpTo } from './epoch.ts';
 import type { EntityKey } from './key.ts';
-import type { OutboxEntry, Store, StoredChild } from './store.ts';
+import type { Item, OutboxEntry, Store, StoredChild } from './store.ts';
 
 /** An output as the answer carries it, without the record that caused it. */
 export type Owed = Omit<PublishedOutput, 'cause'>;
@@ -29,6 +29,10 @@ export const toOwed = (output: Output, carry: PublishedOutput['headers']): Owed 
 const partPrefix = (recordId: string): string => `outbox#${recordId}#`;
 export const partNames = (recordId: string, parts: number): string[] =>
   Array.from({ length: parts }, (_, n) => `${partPrefix(recordId)}${n}`);
+
+/** About the bytes of outputs that stand in the item itself. */
+export const inlineBytesOf = (outbox: Item['outbox']): number =>
+  Object.values(outbox).reduce((sum, { publish = [] }) => sum + publish.reduce((bytes, { data }) => bytes + Buffer.byteLength(data), 0), 0);
 
 /** The entry of a record, and the child items that must stand before the entry does. */
 export const makeEntry = (

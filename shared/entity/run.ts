@@ -6,7 +6,7 @@ import type { AnySpec } from './entity.ts';
 import type { EntityKey } from './key.ts';
 import type { AnyKind } from './kind.ts';
 import type { Owed } from './outbox.ts';
-import type { Store } from './store.ts';
+import type { Item, Store } from './store.ts';
 import type { Working } from './working.ts';
 
 /** A record that was read, and the entity that it is about. */
@@ -61,11 +61,19 @@ export type Run = {
   carried: Map<string, PublishedOutput>;
   timers: Map<string, Timer>;
 
+  /** Rounds before this one. */
+  rounds: number;
+  /** Items as this round saw them first. */
+  seen: Map<EntityKey, Item | undefined>;
   /** The entities of this round. */
   working: Map<EntityKey, Working>;
   unreadable: Map<EntityKey, Error>;
   /** What the specs' `read` answered. */
   views: Map<AnySpec, unknown>;
+  /** Entities that any decision of a spec may touch. */
+  shared: Map<AnySpec, EntityKey[]>;
+  /** Whether a failed write has made this round forget entities. */
+  abandoned: boolean;
   /** Outcomes that hold only if the entity's group is written. */
   tentative: Map<Working, [Task, Outcome][]>;
   /** Records for the next round. */
@@ -88,9 +96,13 @@ export const newRun = (engine: Engine, batch: Batch, invocation: string): Run =>
   outcomes: new Map(),
   carried: new Map(),
   timers: new Map(),
+  rounds: 0,
+  seen: new Map(),
   working: new Map(),
   unreadable: new Map(),
   views: new Map(),
+  shared: new Map(),
+  abandoned: false,
   tentative: new Map(),
   again: [],
   holding: new Map(),

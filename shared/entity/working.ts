@@ -20,8 +20,8 @@ export type Working = {
   /** Of them, those of the batch's consumer before or after a reset (bridge rule 10). */
   otherEpochs: Applied[];
   outbox: Record<string, OutboxEntry>;
-  /** Bytes of outputs added to the item in this batch. */
-  outboxBytes: number;
+  /** Bytes of the outputs in the item itself, counted when the first is added. */
+  outboxBytes: number | undefined;
   dirty: boolean;
   /** The sweep sent this batch's alarm: what is owed for long is answered again, and the item is given a new time. */
   swept: boolean;
@@ -55,7 +55,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     applied: { ...item?.applied },
     otherEpochs: [],
     outbox: { ...item?.outbox },
-    outboxBytes: 0,
+    outboxBytes: undefined,
     dirty: false,
     swept: false,
     noops: [],

@@ -73,8 +73,11 @@ const written = (run: Run, group: Working[], unit: Item[]): void => {
   for (const working of group) {
     const item = unit.find(({ key }) => key === working.key);
     if (item) Object.assign(working, { version: item.version, nonce: item.nonce });
+    run.seen.delete(working.key);
     Object.assign(working, { dirty: false, noops: [], put: new Map(), drop: new Set(), group: [working] });
     settle(run, working);
+    // Others' decisions may have moved it.
+    if (item && working.kind.wakeAt) oweTimer(run, working);
   }
 };
 
@@ -84,6 +87,10 @@ const settle = (run: Run, working: Working): void => {
   if (!outcomes) return;
   for (const [task, outcome] of outcomes) run.outcomes.set(task.id, outcome);
   run.tentative.delete(working);
+  oweTimer(run, working);
+};
+
+const oweTimer = (run: Run, working: Working): void => {
   if (working.wakeAt === undefined || working.version === 0) return;
   const key = working.key.replace('#', '.');
   const wakeAt = working.wakeAt === null ? null : Math.min(working.checkAt ?? Infinity, working.wakeAt);
@@ -91,13 +98,16 @@ const settle = (run: Run, working: Working): void => {
 };
 
 /** What was decided on these states is void, and nothing more may be: answers the records that were. */
-const abandon = (run: Run, group: Working[]): Task[] =>
-  group.flatMap((working) => {
+const abandon = (run: Run, group: Working[]): Task[] => {
+  run.abandoned = true;
+  return group.flatMap((working) => {
     const tasks = (run.tentative.get(working) ?? []).map(([task]) => task);
     run.tentative.delete(working);
     run.working.delete(working.key);
+    run.seen.delete(working.key);
     return tasks;
   });
+};
 
 const fail = (run: Run, groups: Working[][], outcome: Outcome): void => {
   for (const group of groups) for (const task of abandon(run, group)) failTask(run, task, outcome);

@@ -30,12 +30,19 @@ export const START = Date.UTC(2026, 0, 1);
 let invocations = 0;
 const isoAt = (ms: number) => new Date(START + ms).toISOString();
 
-export const engineWorld = (over: { kind?: Kind<Counter>; store?: Store } = {}) => {
+type Over = { kind?: Kind<Counter>; store?: Store; spec?: Pick<AnySpec, 'read' | 'shared' | 'begins'> };
+
+export const engineWorld = (over: Over = {}) => {
   const time = virtualTime(START);
   const { kind = counters, store = memoryStore({ clock: time.clock() }) } = over;
   let writes = 0;
+  const loaded: EntityKey[] = [];
   const counting: Store = {
     ...store,
+    load: (keys) => {
+      loaded.push(...keys);
+      return store.load(keys);
+    },
     write: (units) => {
       writes++;
       return store.write(units);
@@ -51,6 +58,7 @@ export const engineWorld = (over: { kind?: Kind<Counter>; store?: Store } = {}) 
         : (event as Exclude<Event, Alarm>).then(state, context),
     also: (_state, event: Event) => (event.message === 'do' && event.also) || [],
     needsChildren: (_state, event: Event) => event.message === 'do' && event.needsChildren === true,
+    ...over.spec,
   };
 
   const aWork = (sequence: number, event: Event, id = 'a', over: Partial<BatchRecord> = {}): Work => ({
@@ -74,6 +82,8 @@ export const engineWorld = (over: { kind?: Kind<Counter>; store?: Store } = {}) 
     time,
     store: counting,
     writes: () => writes,
+    /** Keys that the engine loaded, in order. */
+    loaded,
     /** A record about counter `id` whose decision is `then`. */
     work: (sequence: number, then: Then, id = 'a', extra: { also?: EntityKey[]; needsChildren?: boolean } & Partial<BatchRecord> = {}) => {
       const { also, needsChildren, ...record } = extra;

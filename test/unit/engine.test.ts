@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { Context, Decision } from '#shared/entity/entity.ts';
+import type { Kind } from '#shared/entity/kind.ts';
+import type { Reader } from '#shared/entity/reader.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';
 import { add, type Counter, counters, engineWorld, nothing, START } from '#test/support/engine-world.ts';
@@ -95,6 +97,30 @@ describe('what changes nothing', () => {
     await world.run([world.work(1, say('first'))]);
     const { outcome } = await world.run([world.work(1, say('second'))]);
     expect(outcome[1]).toEqual({ result: 'done', publish: [{ subject: 'out.a', data: '{"text":"first"}' }] });
+  });
+});
+
+describe('an entity that a message begins', () => {
+  const begins = () => true;
+
+  it('is not loaded before its first write', async () => {
+    const world = engineWorld({ spec: { begins } });
+    await world.run([world.work(1, add(1))]);
+    expect([world.loaded, (await world.item())?.state]).toEqual([[], { sum: 1 }]);
+  });
+
+  it('and that is there already is loaded, and the record decided on it', async () => {
+    const world = engineWorld({ spec: { begins } });
+    await world.run([world.work(1, add(1))]);
+    const { outcome } = await world.run([world.work(2, add(1))]);
+    expect([outcome[2], (await world.item())?.state]).toEqual([done(2), { sum: 2 }]);
+  });
+
+  it('is loaded for a record that comes again, which is answered as before', async () => {
+    const world = engineWorld({ spec: { begins } });
+    const first = await world.run([world.work(1, add(1))]);
+    const again = await world.run([world.work(1, add(1), 'a', { deliveries: 2 })]);
+    expect([again.outcome[1], (await world.item())?.version]).toEqual([first.outcome[1], 1]);
   });
 });
 
@@ -423,10 +449,36 @@ describe('several entities', () => {
     expect([(await world.item('a'))?.state, (await world.item('b'))?.state, world.writes()]).toEqual([{ sum: -5 }, { sum: 6 }, 1]);
   });
 
-  it('that `also` did not name are not changed', async () => {
+  it('that neither `also` nor `shared` named are not changed', async () => {
     const world = engineWorld();
     const { outcome } = await world.run([world.work(1, () => ({ outcome: 'done', also: { 'counter#b': { sum: 1 } } }))]);
-    expect(outcome[1]).toMatchObject(failed('decide_failed', "counter#a: decide changed counter#b, which 'also' did not name"));
+    const message = "counter#a: decide changed counter#b, which neither 'also' nor 'shared' named";
+    expect(outcome[1]).toMatchObject(failed('decide_failed', message));
+  });
+
+  it('that any decision of the batch may change are loaded once, and what `read` saw is not loaded again', async () => {
+    const read = async (_: readonly unknown[], reader: Reader) => reader.load(counters, ['b']);
+    const world = engineWorld({ spec: { read, shared: () => ['counter#b'] } });
+    await world.run([1, 2, 3].map((n) => world.work(n, transfer(n, 'counter#b'), `a${n}`)));
+    expect([(await world.item('b'))?.state, world.loaded.filter((key) => key === 'counter#b')]).toEqual([{ sum: 6 }, ['counter#b']]);
+  });
+
+  it('are loaded again when a write of them failed in the middle of a batch', async () => {
+    const world = engineWorld({ spec: { read: async () => ({}), shared: () => ['counter#b'] } });
+    const works = Array.from({ length: 150 }, (_, n) => world.work(n + 1, transfer(1, 'counter#b'), `a${n}`));
+    const [, { outcome }] = await Promise.all([world.run([world.work(999, add(1000), 'b')]), world.run(works)]);
+    expect([(await world.item('b'))?.state, Object.values(outcome).every((one) => one?.result === 'done')]).toEqual([{ sum: 1150 }, true]);
+  });
+
+  it('have the alarm that their kind makes of their state, whoever changes it', async () => {
+    const kind: Kind<Counter> = { ...counters, wakeAt: ({ sum }) => (sum > 0 ? START + sum * 1000 : null) };
+    const world = engineWorld({ kind });
+    const first = await world.run([world.work(1, transfer(5, 'counter#b'), 'a', { also: ['counter#b'] })]);
+    const second = await world.run([world.work(2, transfer(-5, 'counter#b'), 'a', { also: ['counter#b'] })]);
+    expect([first, second].map(({ timers }) => timers.filter(({ key }) => key === 'counter.b').map(({ at }) => at))).toEqual([
+      ['2026-01-01T00:00:05.000Z'],
+      [null],
+    ]);
   });
 
   it('that hang together in a chain of more than 100 are split into transactions that the table takes', async () => {
@@ -483,6 +535,18 @@ describe('sizes', () => {
       [],
       true,
     ]);
+  });
+
+  it('the outbox of many batches, of which none is confirmed yet, does not outgrow its item', async () => {
+    const world = engineWorld();
+    const say = (): Decision<Counter> => ({
+      outcome: 'done',
+      state: { sum: 1 },
+      publish: [{ subject: 'out.a', body: 'x'.repeat(60_000) }],
+    });
+    const results = [];
+    for (let n = 1; n <= 10; n++) results.push((await world.run([world.work(n, say)])).outcome[n]?.result);
+    expect([new Set(results), JSON.stringify(await world.item()).length < 100_000]).toEqual([new Set(['done']), true]);
   });
 
   it('children are put before the state that counts them, and read back on demand', async () => {
