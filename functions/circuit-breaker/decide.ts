@@ -68,7 +68,13 @@ const change = (service: string, before: Circuit, after: Circuit, rules: Rules) 
 const hear = (circuit: Circuit, { body, sentAt }: Report, rules: Rules, { id, now, view }: CircuitContext): Circuit => {
   const survey = view.get(id);
   if (!survey) throw new Error(`no survey of the batch names circuit ${id}`);
-  const call = { at: sentAt, failed: body.outcome === 'failure', slow: isSlow(body, rules), epoch: body.epoch };
+  const call = {
+    at: sentAt,
+    failed: body.outcome === 'failure',
+    slow: isSlow(body, rules),
+    epoch: body.epoch,
+    durationMs: body.duration_ms,
+  };
   return observe(circuit, call, byRules(survey, rules), now, rules);
 };
 

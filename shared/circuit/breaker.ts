@@ -5,6 +5,7 @@
  * While all goes well single calls are not kept, only their pace, once a window: see `observe`.
  */
 import type { Circuit, CircuitState } from './circuit.ts';
+import { type Durations, follow } from './response.ts';
 import type { Rules } from './rules.ts';
 import { addCall, assumed, type Call, inWindow, totals } from './window.ts';
 
@@ -16,10 +17,12 @@ export type Survey = {
   calls: number;
   /** Whether any call failed or was slow. */
   troubled: boolean;
+  /** Of those that say how long they took. */
+  durations?: Durations;
 };
 
 /** A report without an epoch may be of any call. */
-export type Reported = Call & { epoch?: number | undefined };
+export type Reported = Call & { epoch?: number | undefined; durationMs?: number | undefined };
 
 /** Shorter batches say little of a pace. */
 const MIN_SPAN_MS = 500;
@@ -100,10 +103,16 @@ const exceeded = (buckets: Circuit['buckets'], rules: Rules): string | undefined
 /** Takes a call into account. `survey` is of the batch that it came in. */
 export const observe = (circuit: Circuit, call: Reported, survey: Survey, now: number, rules: Rules): Circuit => {
   if (circuit.forced || circuit.state === 'open' || isLate(circuit, call)) return circuit;
-  if (circuit.state === 'half-open') return probe(circuit, call, now, rules);
-  if (!survey.troubled && isQuiet(circuit, survey.first, rules)) return keepPace(circuit, survey, rules);
-  return count(circuit, call, survey, now, rules);
+  const isProbe = circuit.state === 'half-open';
+  if (!isProbe && !survey.troubled && isQuiet(circuit, survey.first, rules)) return keepPace(circuit, survey, rules);
+  const timed = timedBy(circuit, call);
+  return isProbe ? probe(timed, call, now, rules) : count(timed, call, survey, now, rules);
 };
+
+const timedBy = (circuit: Circuit, { durationMs, at }: Reported): Circuit =>
+  durationMs === undefined
+    ? circuit
+    : { ...circuit, response: follow(circuit.response, { longestMs: durationMs, meanMs: durationMs }, at) };
 
 /** A probe may take longer than its permits last. */
 const isLate = ({ epoch, renewals }: Circuit, call: Reported): boolean =>
@@ -115,10 +124,11 @@ const isQuiet = ({ failuresInARow, buckets }: Circuit, now: number, rules: Rules
 };
 
 /** One change a window, by the first report of the batch. */
-const keepPace = (circuit: Circuit, { first, last, calls }: Survey, rules: Rules): Circuit => {
+const keepPace = (circuit: Circuit, { first, last, calls, durations }: Survey, rules: Rules): Circuit => {
   if (circuit.pace && first - circuit.pace.at < rules.sliding_window_size * 1000) return circuit;
   const perSecond = (calls * 1000) / Math.max(last - first, MIN_SPAN_MS);
-  return { ...circuit, buckets: [], pace: { at: first, perSecond } };
+  const response = durations && { response: follow(circuit.response, durations, last) };
+  return { ...circuit, buckets: [], pace: { at: first, perSecond }, ...response };
 };
 
 const count = (circuit: Circuit, call: Call, survey: Survey, now: number, rules: Rules): Circuit => {

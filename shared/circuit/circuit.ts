@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import type { Kind } from '#shared/entity/kind.ts';
+import { responseSchema } from './response.ts';
 
 export const CIRCUIT_STATES = ['closed', 'open', 'half-open'] as const;
 
@@ -32,6 +33,8 @@ const circuitSchema = z.object({
   buckets: z.array(z.tuple([z.number(), count, count, count])),
   /** The pace of a service in whose window nothing failed and nothing was slow: calls a second, measured `at`, epoch ms. */
   pace: z.object({ at: z.number(), perSecond: z.number().min(0) }).nullable(),
+  /** How long its calls take. While all goes well it is of the batch that the pace is of. */
+  response: responseSchema.exactOptional(),
 });
 
 export type Circuit = z.infer<typeof circuitSchema>;

@@ -20,6 +20,7 @@ export const toWire = (service: string, circuit: Circuit) => {
     forced: circuit.forced,
     openings: circuit.openings,
     ...(circuit.until !== null && { until: iso(circuit.until) }),
+    ...(circuit.response && { response_ms: Math.round(circuit.response.ms) }),
     // Nothing failed lately: only the pace is known.
     ...(circuit.pace
       ? { calls_per_second: Math.round(circuit.pace.perSecond * 10) / 10 }

@@ -1,58 +1,77 @@
-/** What a batch of decisions has to know of the agents: who could do what, and whose circuit is in which state. */
+/** What a batch of decisions has to know of the agents: who could do what, what they have to do, and whose circuit is in which state. */
 import { type Circuit, circuitKind } from '#shared/circuit/circuit.ts';
 import type { Reader } from '#shared/entity/reader.ts';
-import { type Agent, agentKind, capabilityLookup } from '#shared/registry/agent.ts';
+import type { Policy } from '#shared/messages/routing-policy.ts';
+import { type Agent, agentKind } from '#shared/registry/agent.ts';
 import { type Need, needKey } from '#shared/tasks/need.ts';
-import { NO_TASKS, slotsKind } from '#shared/tasks/slots.ts';
-import { byLoad, type Candidate, fits, roomOf } from './choose.ts';
+import { agentOfSlots, drawAgents, slotsIdOf } from '#shared/tasks/roster.ts';
+import { NO_TASKS, type Slots, slotsKind } from '#shared/tasks/slots.ts';
+import { fits, roomOf } from './capacity.ts';
+import { namedBy } from './policies.ts';
 
 export type Fleet = {
+  /** By agent. */
   agents: ReadonlyMap<string, Agent>;
+  slots: ReadonlyMap<string, Slots>;
   circuits: ReadonlyMap<string, Circuit>;
-  /** By `needKey`, who could do it, the best first as things stood when the batch began. */
+  /** By `needKey`, who could do it: all of a small fleet, some of a large one. */
   able: ReadonlyMap<string, readonly string[]>;
 };
 
-/** Reads all agents that fit one of the needs, and those named by `ids`: a round trip for who there may be, one for all of them. */
-export const readFleet = async (reader: Reader, needs: readonly Need[], ids: readonly string[]): Promise<Fleet> => {
-  const distinct = new Map(needs.map((need) => [needKey(need), need]));
-  const found = await findIds(reader, [...distinct.values()]);
-  const all = [...new Set([...found.values()].flat().concat(ids))];
+/** Agents that are drawn for a need: some more than are wanted, and where hardly any of them has room four times as many. */
+const DRAW = { spare: 8, again: 4, most: 1000 };
+
+/** Whom a message or a task may go to, and how one of them is chosen. */
+export type Ask = { need: Need; policy: Policy };
+
+/** A draw may miss the few that a policy prefers: they are drawn for themselves. */
+const preferred = ({ need, policy }: Ask): Need[] =>
+  policy.type === 'topology_aware' && need.zone === undefined ? policy.preferred_zones.map((zone) => ({ ...need, zone })) : [];
+
+/**
+ * Reads agents for so many tasks of each need, and those named by `ids` or a policy. What it costs grows with `wanted`, not with
+ * the fleet: of a large one it draws, as the seed says.
+ */
+export const readFleet = async (
+  reader: Reader,
+  asks: readonly Ask[],
+  ids: readonly string[],
+  { wanted, seed }: { wanted: number; seed: string },
+): Promise<Fleet> => {
+  const distinct = [...Map.groupBy(asks, ({ need }) => needKey(need)).values()];
+  for (let most = Math.min(DRAW.most, wanted + DRAW.spare); ; most = Math.min(DRAW.most, most * DRAW.again)) {
+    const draw = (need: Need) => (need.participants.length > 0 ? need.participants : drawAgents(reader, slotsKind, need, { most, seed }));
+    const drawn = await Promise.all(
+      distinct.map(async (same) => {
+        const policies = new Set(same.map(({ policy }) => policy));
+        const [{ need }] = same as [Ask];
+        const needs = [need, ...[...policies].flatMap((policy) => preferred({ need, policy }))];
+        const [some = [], ...others] = await Promise.all(new Map(needs.map((one) => [needKey(one), one])).values().map(draw));
+        const ids = [...new Set([...some, ...others.flat(), ...[...policies].flatMap(namedBy)])];
+        return { need, ids, isPart: some.length === most };
+      }),
+    );
+    const fleet = await readAgents(reader, [...drawn.flatMap(({ ids }) => ids), ...ids]);
+    const able = new Map(drawn.map(({ need, ids }) => [needKey(need), ids.filter((id) => couldDo(fleet.agents.get(id), need))]));
+    const isPart = drawn.some(({ isPart }) => isPart);
+    if (!isPart || most === DRAW.most || [...able.values()].every((ids) => roomIn(fleet, ids) >= wanted)) return { ...fleet, able };
+  }
+};
+
+const couldDo = (agent: Agent | undefined, need: Need): boolean => agent !== undefined && fits(agent, need);
+
+/** How many tasks more these agents may have. */
+export const roomIn = ({ agents, slots, circuits }: Omit<Fleet, 'able'>, ids: readonly string[]): number =>
+  ids.reduce((room, id) => {
+    const agent = agents.get(id);
+    return agent ? room + Math.max(0, roomOf(agent, slots.get(id) ?? NO_TASKS, circuits.get(id))) : room;
+  }, 0);
+
+const readAgents = async (reader: Reader, ids: readonly string[]): Promise<Omit<Fleet, 'able'>> => {
   const [agents, slots, circuits] = await Promise.all([
-    reader.load(agentKind, all),
-    reader.load(slotsKind, distinct.size > 0 ? all : []),
-    reader.load(circuitKind, all),
+    reader.load(agentKind, ids),
+    reader.load(slotsKind, ids.map(slotsIdOf)),
+    reader.load(circuitKind, ids),
   ]);
-  const candidate = (agent: Agent): Candidate => {
-    const { agent_id } = agent.profile;
-    return { agent, slots: slots.get(agent_id) ?? NO_TASKS, circuit: circuits.get(agent_id) };
-  };
-  const able = [...distinct].map(([key, need]) => {
-    const fitting = (found.get(sourceOf(need)) ?? []).flatMap((id) => agents.get(id) ?? []).filter((agent) => fits(agent, need));
-    return [
-      key,
-      fitting
-        .map(candidate)
-        .sort(byRoomThenLoad)
-        .map(({ agent }) => agent.profile.agent_id),
-    ] as const;
-  });
-  return { agents, circuits, able: new Map(able) };
-};
-
-const byRoomThenLoad = (a: Candidate, b: Candidate): number => Number(roomOf(a) <= 0) - Number(roomOf(b) <= 0) || byLoad(a, b);
-
-/** The lookup value, or the list of ids, that holds all who may fit. */
-const sourceOf = ({ participants, capabilities: [capability] }: Need): string | readonly string[] => {
-  if (participants.length > 0) return participants;
-  return capability === undefined ? agentKind.kind : capabilityLookup(capability);
-};
-
-const findIds = async (reader: Reader, needs: readonly Need[]): Promise<Map<string | readonly string[], readonly string[]>> => {
-  const sources = [...new Set(needs.map(sourceOf))];
-  return new Map(
-    await Promise.all(
-      sources.map(async (source) => [source, typeof source === 'string' ? await reader.lookup(agentKind, source) : source] as const),
-    ),
-  );
+  return { agents, slots: new Map([...slots].map(([id, of]) => [agentOfSlots(id), of])), circuits };
 };

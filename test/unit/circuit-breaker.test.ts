@@ -4,6 +4,7 @@ import { circuits } from '#functions/circuit-breaker/decide.ts';
 import { list } from '#functions/circuit-breaker/queries.ts';
 import { surveyOf } from '#functions/circuit-breaker/survey.ts';
 import { newCircuit } from '#shared/circuit/circuit.ts';
+import { expectedMs } from '#shared/circuit/response.ts';
 import { settings } from '#shared/circuit/rules.ts';
 import { circuitClosed, circuitHalfOpen, circuitOpen, circuitReport } from '#shared/messages/circuit.ts';
 import { controlCircuitForce, controlCircuitList, controlCircuitReset } from '#shared/messages/control.ts';
@@ -365,4 +366,35 @@ test('every change is published once, under an epoch of its own that only grows'
       expect(epochs).toEqual(epochs.map((_, n) => n + 1));
     }),
   );
+});
+
+describe('how long calls take', () => {
+  const timed = (...durations: number[]): Said[] => durations.map((duration_ms) => ({ duration_ms }));
+
+  test('is kept with the pace, and costs no write of its own', () => {
+    const story = breaker();
+    for (let at = START; at < START + 60_000; at += 500) story.batch(at, ...timed(20, 40));
+    expect([story.writes(), story.state('ocr')?.response?.ms]).toEqual([6, 40]);
+  });
+
+  test('counts at once when it is longer, and comes down with time', () => {
+    const story = breaker();
+    const afterwards = [timed(20), timed(500), timed(20), timed(20)].map((calls, n) => {
+      story.batch(START + n * 10_000, ...calls);
+      return Math.round(story.state('ocr')?.response?.ms ?? 0);
+    });
+    expect(afterwards).toEqual([20, 500, 197, 85]);
+  });
+
+  test('is of every call while some fail', () => {
+    const story = breaker();
+    story.batch(START, { outcome: 'failure', duration_ms: 30 });
+    story.batch(START + 100, { duration_ms: 90 });
+    expect(story.state('ocr')?.response).toEqual({ ms: 90, at: START + 100 });
+  });
+
+  test('is forgotten by half each minute in which nobody calls', () => {
+    expect([0, 60_000, 120_000].map((later) => expectedMs({ ms: 400, at: START }, START + later))).toEqual([400, 200, 100]);
+    expect(expectedMs(undefined, START)).toBeUndefined();
+  });
 });

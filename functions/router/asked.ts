@@ -1,0 +1,38 @@
+/** What is asked, by `route.<subject>` or for an explanation. Pure. */
+import { contentId } from '#shared/content-id.ts';
+import type { controlRoutingExplain } from '#shared/messages/control-routing.ts';
+import type { Received } from '#shared/messages/message.ts';
+import type { RouteRequest, route } from '#shared/messages/routing.ts';
+import { parseSubject, subjects } from '#shared/subjects.ts';
+import type { Need } from '#shared/tasks/need.ts';
+
+export type Asked = { subject: string; body: RouteRequest /** What is drawn follows from it. */; seed: string };
+
+/** Whose policy is for tasks that name none. */
+const TASKS = 'coordination.tasks.assignment';
+
+type Event = Received<typeof route> | Received<typeof controlRoutingExplain>;
+
+export const askedBy = (event: Event): Asked => {
+  const subject = event.message === 'route' ? event.params.subject : (event.body.subject ?? TASKS);
+  // The inbox is the request's own.
+  return { subject, body: event.body, seed: event.body.key ?? `${event.reply}|${event.sentAt}` };
+};
+
+/** The id of what is remembered of a subject. */
+export const turnsIdOf = (subject: string): string => contentId(subject);
+
+export const needOf = ({ capabilities = [], domain, zone, participants = [] }: RouteRequest): Need => ({
+  capabilities,
+  ...(domain !== undefined && { domain }),
+  ...(zone !== undefined && { zone }),
+  participants,
+});
+
+export type Role = { domain: string; name: string };
+
+/** Undefined: the subject is no role's. */
+export const roleOf = (subject: string): Role | undefined => {
+  const role = parseSubject(subjects.agentAction, subject);
+  return role && { domain: role.domain, name: role.name };
+};
