@@ -12,6 +12,7 @@ import { readSnapshot } from '#shared/registry/snapshot.ts';
 import { type Family, leavesOf } from '#shared/supervision/strategy.ts';
 import { defaultSupervisor, ROOT, type Supervisor, supervisorKind } from '#shared/supervision/supervisor.ts';
 import { chainOf, type Places, readPlaces, supervisorOf } from '#shared/supervision/tree.ts';
+import { slotsIdOf } from '#shared/tasks/roster.ts';
 import { NO_TASKS, slotsKind } from '#shared/tasks/slots.ts';
 import { isUnderWay, upcoming } from './plan.ts';
 import { groupKey, type Recovery, recoveryKind, restartsKind } from './recovery.ts';
@@ -77,12 +78,12 @@ export const wavesOf = (view: View, over: readonly { supervisor: string }[]): ((
 /** A snapshot is the registry's: who is not in there has none. */
 const readLastKnown = async (reader: Reader, agentIds: string[], agents: View['agents']): Promise<Map<string, LastKnown>> => {
   const [slots, snapshots] = await Promise.all([
-    reader.load(slotsKind, agentIds),
+    reader.load(slotsKind, agentIds.map(slotsIdOf)),
     Promise.all(agentIds.map((id) => (agents.has(id) ? readSnapshot(reader, id) : undefined))),
   ]);
   return new Map(
     agentIds.map((id, n) => {
-      const { active } = slots.get(id) ?? NO_TASKS;
+      const { active } = slots.get(slotsIdOf(id)) ?? NO_TASKS;
       const tasks = Object.entries(active).map(([task_id, { attempt, at }]) => ({ task_id, attempt, assigned_at: iso(at) }));
       return [id, { tasks, ...(snapshots[n] && { snapshot: snapshots[n].snapshot }) }];
     }),

@@ -1,59 +1,109 @@
 /**
- * Agents that come and go. One that is ready takes what waits for it. One that stopped, says error or failed in a way that
- * leaves nobody there has lost its tasks: each is told so by a status message, in whose order it is decided as any other.
+ * Agents that come and go. One that is ready is on the roster and takes what waits for it, also when it is resumed or its circuit
+ * lets it again. One that stopped, says error or failed
+ * in a way that leaves nobody there has lost its tasks, one that says nothing in time will hear so: each task is told by a status
+ * message, in whose order it is decided as any other.
  */
 import { type Alarm, type Decision, type Done, defineEntity, done } from '#shared/entity/entity.ts';
-import { idOf } from '#shared/entity/key.ts';
-import { agentError, agentReady, agentStopped } from '#shared/messages/lifecycle.ts';
+import type { EntityKey } from '#shared/entity/key.ts';
+import { circuitClosed, circuitHalfOpen } from '#shared/messages/circuit.ts';
+import { agentError, agentReady, agentResumed, agentStopped } from '#shared/messages/lifecycle.ts';
 import { failure } from '#shared/messages/supervision.ts';
-import { isHealthy } from '#shared/registry/agent.ts';
+import { taskStatus } from '#shared/messages/task.ts';
 import { isGone } from '#shared/supervision/gone.ts';
-import { lost } from '#shared/tasks/outputs.ts';
-import { NO_TASKS, type Slots, slotsKind } from '#shared/tasks/slots.ts';
-import { type Ctx, closeBooks, openBooks, pull, queueKeys } from './books.ts';
+import { lost, overdue } from '#shared/tasks/outputs.ts';
+import { agentOfSlots, rosterChildren, rosterValues, slotsIdOf } from '#shared/tasks/roster.ts';
+import { NO_TASKS, type Slots, slotsKey, slotsKind } from '#shared/tasks/slots.ts';
+import { taskKey } from '#shared/tasks/task.ts';
+import { type Ctx, closeBooks, openBooks, setSlots, slotsIn } from './books.ts';
+import { pull } from './placing.ts';
+import { hear } from './statuses.ts';
 import { type AgentEvent, readForAgents, TAKEN_AT_ONCE } from './view.ts';
 
-/** Time for the registry to hear of it, too. */
-const REGISTRY_LAG_MS = 1000;
+/** Time for the registry to hear of it, too; then twice as long each time, three minutes in all. */
+const REGISTRY_LAG_MS = 100;
+const LOOKS = 11;
+/** After which the registry surely knows of this life of it, not of the one before. */
+const SURELY_MS = 1000;
+/** An alarm that is so much too late tells of an outage, in which the agents were not heard: they get time to be. */
+const LATE_MS = 2000;
+const CATCH_UP_MS = 30_000;
+/** What was told to be overdue is told again: a stream may lose it. */
+const REMIND_MS = 60_000;
 
-const fetchWork = (slots: Slots | undefined, context: Ctx): { pulled: number; change: Done<Slots> } => {
-  const books = openBooks([[context.id, slots ?? NO_TASKS]]);
-  const pulled = pull(context.id, TAKEN_AT_ONCE, books, context);
-  const state = pulled === 0 ? {} : { state: books.slots.get(context.id) as Slots };
-  return { pulled, change: { outcome: 'done', ...state, ...closeBooks(books, context.id) } };
+/** Is it known by now? Then it is found under all that it can, and takes what waits for it. */
+const look = (slots: Slots, agentId: string, looks: number, context: Ctx): Done<Slots> => {
+  const agent = context.view.fleet.agents.get(agentId);
+  const { lookAt: _, looks: __, ...rest } = slots;
+  if (agent?.lifecycle !== 'active') {
+    const again = looks < LOOKS ? { lookAt: context.now + REGISTRY_LAG_MS * 2 ** looks, looks: looks + 1 } : {};
+    return { outcome: 'done', state: { ...rest, ...again } };
+  }
+  const roster = rosterValues(agent.profile);
+  const books = openBooks(context);
+  setSlots(books, agentId, { ...rest, roster });
+  const pulled = pull(books, agentId, TAKEN_AT_ONCE);
+  setSlots(books, agentId, { ...slotsIn(books, agentId), ...lookAgain(looks, pulled, context.now) });
+  return {
+    ...closeBooks<Slots>(books, slotsKey(agentId)),
+    children: rosterChildren(roster.filter((value) => !slots.roster.includes(value))),
+    drop: slots.roster.filter((value) => !roster.includes(value)),
+  };
 };
 
-const welcome = (slots: Slots | undefined, context: Ctx): Decision<Slots> => {
-  const agent = context.view.fleet.agents.get(context.id);
-  if (!agent || !isHealthy(agent)) return done({ wakeAt: context.now + REGISTRY_LAG_MS });
-  const { pulled, change } = fetchWork(slots, context);
-  return pulled < TAKEN_AT_ONCE ? change : { ...change, wakeAt: context.now };
+/** Whether there may be more, or the registry may have told of its life before. */
+const lookAgain = (looks: number, pulled: number, now: number): Pick<Slots, 'lookAt' | 'looks'> => {
+  if (pulled === TAKEN_AT_ONCE) return { lookAt: now, looks };
+  return looks === 0 ? { lookAt: now + SURELY_MS, looks: 1 } : {};
 };
 
-const wake = (slots: Slots | undefined, context: Ctx): Decision<Slots> => {
-  if (context.wakeAt === null || context.now < context.wakeAt) return done();
-  const { pulled, change } = fetchWork(slots, context);
-  return { ...change, wakeAt: pulled < TAKEN_AT_ONCE ? null : context.now };
+const wake = (slots: Slots | undefined, agentId: string, context: Ctx): Decision<Slots> => {
+  const { now, wakeAt } = context;
+  if (!slots || wakeAt === null || now < wakeAt) return done();
+  const late = Object.entries(slots.active).filter(([, { due }]) => due <= now);
+  if (late.length === 0) return look(slots, agentId, slots.looks ?? LOOKS, context);
+  if (now - wakeAt > LATE_MS) return done({ state: dueAt(slots, late, { due: now + CATCH_UP_MS }) });
+  const publish = late.map(([taskId, attempt]) => overdue(taskId, agentId, attempt));
+  return done({ state: dueAt(slots, late, { due: now + REMIND_MS, overdue: true }), publish });
 };
+
+const dueAt = (slots: Slots, late: [string, Slots['active'][string]][], change: { due: number; overdue?: true }): Slots => ({
+  ...slots,
+  active: { ...slots.active, ...Object.fromEntries(late.map(([taskId, attempt]) => [taskId, { ...attempt, ...change }])) },
+});
 
 /** Tasks that it got since then are another incarnation's. */
-const abandon = (slots: Slots | undefined, before: number, why: string, { id }: Ctx): Decision<Slots> => {
+const abandon = (slots: Slots | undefined, agentId: string, before: number, why: string): Done<Slots> => {
   const attempts = Object.entries(slots?.active ?? {}).filter(([, { at }]) => at <= before);
-  return done({ publish: attempts.map(([taskId, { attempt }]) => lost(taskId, id, attempt, why)) });
+  return { outcome: 'done', publish: attempts.map(([taskId, { attempt }]) => lost(taskId, agentId, attempt, why)) };
+};
+
+const leave = (slots: Slots | undefined, agentId: string, before: number): Done<Slots> => {
+  const left = abandon(slots, agentId, before, 'stopped');
+  return slots && slots.roster.length > 0 ? { ...left, state: { ...slots, roster: [] }, drop: slots.roster } : left;
 };
 
 export const decide = (slots: Slots | undefined, event: AgentEvent | Alarm, context: Ctx): Decision<Slots> => {
+  const agentId = agentOfSlots(context.id);
   switch (event.message) {
     case 'agentReady':
-      return welcome(slots, context);
+      return look(slots ?? NO_TASKS, agentId, 0, context);
+    case 'agentResumed':
+      return slots ? look(slots, agentId, 0, context) : done();
+    case 'circuitClosed':
+    case 'circuitHalfOpen':
+      // Most services are no agents.
+      return slots ? look(slots, agentId, LOOKS, context) : done();
     case 'alarm':
-      return wake(slots, context);
+      return wake(slots, agentId, context);
     case 'agentStopped':
-      return abandon(slots, event.sentAt, 'stopped', context);
+      return leave(slots, agentId, event.sentAt);
     case 'agentError':
-      return abandon(slots, event.sentAt, 'reported an error', context);
+      return abandon(slots, agentId, event.sentAt, 'reported an error');
     case 'failure':
-      return isGone(event.body) ? abandon(slots, event.sentAt, `failed: ${event.body.failure_type}`, context) : done();
+      return isGone(event.body) ? abandon(slots, agentId, event.sentAt, `failed: ${event.body.failure_type}`) : done();
+    case 'taskStatus':
+      return hear(slots, event, context);
     default:
       throw event satisfies never;
   }
@@ -61,12 +111,10 @@ export const decide = (slots: Slots | undefined, event: AgentEvent | Alarm, cont
 
 export const slots = defineEntity({
   of: slotsKind,
-  accepts: [agentReady, agentStopped, agentError, failure],
-  id: (event) => event.body.agent_id,
+  accepts: [agentReady, agentResumed, agentStopped, agentError, circuitClosed, circuitHalfOpen, failure, taskStatus],
+  id: (event) => slotsIdOf('service' in event.body ? (event.body.service as string) : event.body.agent_id),
   decide,
-  also: (_, event, view) => {
-    if (event.message === 'alarm') return queueKeys(view, idOf(event.key));
-    return event.message === 'agentReady' ? queueKeys(view, event.body.agent_id) : [];
-  },
+  also: (_, event): EntityKey[] => (event.message === 'taskStatus' ? [taskKey(event.body.task_id)] : []),
+  shared: (view) => view.shared,
   read: readForAgents,
 });

@@ -1,5 +1,6 @@
 /** Tasks, what agents say of them, and agents that come and go. */
 import { createFunction } from '#shared/function/create-function.ts';
+import { bulkheadKind } from '#shared/tasks/bulkhead.ts';
 import { slotsKind } from '#shared/tasks/slots.ts';
 import { taskKind } from '#shared/tasks/task.ts';
 import { markerKind } from '#shared/tasks/waiting.ts';
@@ -12,6 +13,6 @@ export const handler = createFunction({
   name: 'task-assignment',
   settings,
   entities: [tasks, slots],
-  kinds: [taskKind, slotsKind, markerKind],
+  kinds: [taskKind, slotsKind, markerKind, bulkheadKind],
   queries: [show],
 });

@@ -1,22 +1,32 @@
-/** Whom a task may go to. */
+/** Whom a task may go to, and how one of them is chosen. */
 import * as z from 'zod';
+import type { Policy } from '#shared/messages/routing-policy.ts';
 import type { Task } from '#shared/messages/task.ts';
 
 export const needSchema = z.object({
   /** All of them. */
   capabilities: z.array(z.string()),
   zone: z.string().optional(),
+  domain: z.string().optional(),
   /** Only these agents; empty: whoever can. */
   participants: z.array(z.string()),
 });
 
 export type Need = z.infer<typeof needSchema>;
 
-export const needOf = ({ requirements: { capabilities = [], zone } = {}, participants = [] }: Task): Need => ({
+export const needOf = ({ requirements: { capabilities = [], zone, domain } = {}, participants = [] }: Task): Need => ({
   capabilities,
   ...(zone !== undefined && { zone }),
+  ...(domain !== undefined && { domain }),
   participants,
 });
 
 /** The same for the same need. */
-export const needKey = ({ capabilities, zone, participants }: Need): string => JSON.stringify([capabilities, zone ?? null, participants]);
+export const needKey = ({ capabilities, zone, domain, participants }: Need): string =>
+  JSON.stringify([capabilities, zone ?? null, domain ?? null, participants]);
+
+/** The policy that a task names. */
+export const policyOf = (named: NonNullable<Task['requirements']>['policy']): Policy | undefined => {
+  if (named === undefined || typeof named === 'object') return named;
+  return named === 'round_robin' || named === 'load_based' ? { type: named } : { type: 'load_based', balancer: named };
+};

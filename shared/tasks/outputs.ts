@@ -3,8 +3,9 @@ import type { Context, Output } from '#shared/entity/entity.ts';
 import { raise } from '#shared/messages/alert.ts';
 import { circuitReport } from '#shared/messages/circuit.ts';
 import { output } from '#shared/messages/message.ts';
-import { type TaskOutcome, type TaskStatus, taskDone, taskStatus } from '#shared/messages/task.ts';
-import { type ActiveTask, agentOf, type Task } from './task.ts';
+import { type TaskOutcome, type TaskStatus, taskDone, taskStatus, taskUnblocked } from '#shared/messages/task.ts';
+import type { Attempt } from './slots.ts';
+import { type ActiveTask, agentOf, type EndedTask, type OpenTask } from './task.ts';
 
 const SOURCE = 'task-assignment';
 
@@ -20,9 +21,10 @@ export const reported = (task: ActiveTask, outcome: 'success' | 'failure', at: n
 };
 
 export const ignored = (
-  task: Task,
+  id: string,
+  task: OpenTask | EndedTask,
   { agent_id, attempt }: TaskStatus,
-  { id, now, newId }: Pick<Context, 'id' | 'now' | 'newId'>,
+  { now, newId }: Pick<Context, 'now' | 'newId'>,
 ): Output => {
   const which = attempt === undefined ? 'its attempt' : `attempt ${attempt}`;
   const why = task.phase === 'ended' ? `the task has ended: ${task.outcome}` : 'it was given up on';
@@ -44,3 +46,14 @@ export const lost = (task_id: string, agent_id: string, attempt: number, why: st
     { task_id },
     { task_id, agent_id, attempt, status: 'lost', error: { code: 'agent_lost', message: `agent ${agent_id} ${why}` } },
   );
+
+/** For an agent that does not say so itself. */
+export const overdue = (task_id: string, agent_id: string, { attempt, accepted }: Attempt): Output => {
+  const what = accepted ? 'finish' : 'accept';
+  const error = { code: `not_${what}ed`, message: `agent ${agent_id} did not ${what} task ${task_id} in time` };
+  return output(taskStatus, { task_id }, { task_id, agent_id, attempt, status: 'overdue', error });
+};
+
+/** To a task that waited for the end of another one. */
+export const unblocked = (task_id: string, by: string, outcome: TaskOutcome): Output =>
+  output(taskUnblocked, { task_id }, { task_id, by, outcome });

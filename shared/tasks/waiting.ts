@@ -11,7 +11,7 @@ import type { Reader } from '#shared/entity/reader.ts';
 import type { Priority } from '#shared/messages/fields.ts';
 import type { Agent } from '#shared/registry/agent.ts';
 import type { Need } from './need.ts';
-import type { Task } from './task.ts';
+import type { Work } from './task.ts';
 
 const KEEP_MS = 24 * 3_600_000;
 
@@ -37,15 +37,19 @@ const RANK: Record<Priority, number> = { critical: 0, high: 1, normal: 2, low: 3
 const TIME_DIGITS = 9;
 
 /** Sorts by priority, then by age. */
-const markerId = (taskId: string, { priority, submittedAt }: Pick<Task, 'priority' | 'submittedAt'>): string =>
+const markerId = (taskId: string, { priority, submittedAt }: Pick<Work, 'priority' | 'submittedAt'>): string =>
   `${RANK[priority]}${submittedAt.toString(36).padStart(TIME_DIGITS, '0')}-${taskId}`;
 
-export const markerKey = (taskId: string, task: Pick<Task, 'priority' | 'submittedAt'>): EntityKey =>
+export const markerKey = (taskId: string, task: Pick<Work, 'priority' | 'submittedAt'>): EntityKey =>
   keyOf(markerKind.kind, markerId(taskId, task));
 
-export type Waiting = { taskId: string; marker: EntityKey };
+export type Waiting = { taskId: string; marker: EntityKey /** Sorts by age. */; age: string };
 
-const waitingOf = (id: string): Waiting => ({ taskId: id.slice(TIME_DIGITS + 2), marker: keyOf(markerKind.kind, id) });
+const waitingOf = (id: string): Waiting => ({
+  taskId: id.slice(TIME_DIGITS + 2),
+  marker: keyOf(markerKind.kind, id),
+  age: id.slice(1),
+});
 
 const ANYBODY = 'waiting';
 const NAMED = 'waiting.named';
@@ -59,14 +63,41 @@ export const queueOf = ({ participants, capabilities: [capability] }: Need): str
 
 const queuesOf = ({ profile }: Agent): string[] => [ANYBODY, NAMED, ...new Set(profile.capabilities.map(forCapability))];
 
-/** By agent, what waits in its queues, in order, `limit` at most: eventually consistent, so the task has to be asked. */
+/** So many of the first of each lower priority are read where there is no end to the higher ones. */
+const HEADS = 8;
+
+/** The first of a queue, and of each priority that they do not reach. */
+const readQueue = async (reader: Reader, name: string, limit: number): Promise<string[]> => {
+  const first = await reader.lookup(markerKind, name, { limit });
+  if (first.length < limit) return first;
+  const reached = Number(first.at(-1)?.[0]);
+  const lower = Object.values(RANK).filter((rank) => rank > reached);
+  const heads = await Promise.all(lower.map((rank) => reader.lookup(markerKind, name, { after: String(rank), limit: HEADS })));
+  return [...new Set([...first, ...heads.flat()])];
+};
+
+/** By agent, what waits in its queues, in order, about `limit` at most: eventually consistent, so the task has to be asked. */
 export const readQueues = async (reader: Reader, agents: readonly Agent[], limit: number): Promise<Map<string, Waiting[]>> => {
   const names = [...new Set(agents.flatMap(queuesOf))];
-  const queues = new Map(await Promise.all(names.map(async (name) => [name, await reader.lookup(markerKind, name, { limit })] as const)));
-  return new Map(
-    agents.map((agent) => {
-      const ids = queuesOf(agent).flatMap((name) => queues.get(name) ?? []);
-      return [agent.profile.agent_id, ids.sort().slice(0, limit).map(waitingOf)];
-    }),
-  );
+  const queues = new Map(await Promise.all(names.map(async (name) => [name, await readQueue(reader, name, limit)] as const)));
+  const byQueues = new Map<string, Waiting[]>();
+  const merged = (of: string[]): Waiting[] => {
+    const key = of.join(' ');
+    const known =
+      byQueues.get(key) ??
+      of
+        .flatMap((name) => queues.get(name) ?? [])
+        .sort()
+        .map(waitingOf);
+    byQueues.set(key, known);
+    return known;
+  };
+  return new Map(agents.map((agent) => [agent.profile.agent_id, merged(queuesOf(agent))]));
 };
+
+/** Every eighth task that an agent takes is the oldest of all, so that a low one waits long, but not for ever. */
+const OLDEST_EVERY = 8;
+
+/** In which order an agent that took so many tasks looks for the next: by priority, or the oldest first. */
+export const inTurn = (queue: readonly Waiting[], taken: number): readonly Waiting[] =>
+  taken % OLDEST_EVERY === OLDEST_EVERY - 1 ? queue.toSorted((a, b) => (a.age < b.age ? -1 : 1)) : queue;

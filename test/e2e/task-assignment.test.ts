@@ -73,7 +73,7 @@ test('the tasks of an agent that stops go to another one', async () => {
 test('an attempt that is not finished in time ends the task when there is no other attempt', async () => {
   const done = await collect(stack.nc, 'coordination.tasks.done.slow');
   await anAgent('idler', 'slow', () => 'silence');
-  await submit('slow', 'slow', { timeout_ms: 500, max_attempts: 1 });
+  await submit('slow', 'slow', { timeout_ms: 2000, max_attempts: 1 });
   await expect.poll(() => done.map(({ body }) => body), WITHIN).toMatchObject([{ outcome: 'timed_out', attempts: 1 }]);
 });
 
@@ -91,13 +91,25 @@ test('a task that nobody takes is unassigned at its timeout', async () => {
   await expect.poll(() => done.map(({ body }) => body), WITHIN).toMatchObject([{ outcome: 'unassigned', attempts: 0 }]);
 });
 
-test('a cancelled task ends, and a broadcast is refused for now', async () => {
-  const done = await collect(stack.nc, 'coordination.tasks.done.dropped');
-  const letters = await collect(stack.nc, 'dlq.coordination.tasks.broadcast');
+test('a cancelled task ends, and takes those with it that depend on it', async () => {
+  const done = await collect(stack.nc, 'coordination.tasks.done.*');
+  const outcomes = () => done.map(({ body }) => body as Record<string, string>).filter(({ task_id }) => task_id?.startsWith('dropped'));
   await submit('dropped', 'unheard-of');
-  await expect
-    .poll(() => ask('control.tasks.cancel', { task_id: 'dropped' }), WITHIN)
-    .toEqual({ task_id: 'dropped', outcome: 'cancelled' });
-  await stack.publish('coordination.tasks.broadcast', { task_id: 'all' });
-  await expect.poll(() => [done.length, letters.length], WITHIN).toEqual([1, 1]);
+  await submit('dropped-too', 'unheard-of', { depends_on: ['dropped'] });
+  await expect.poll(() => ask('control.tasks.show', { task_id: 'dropped-too' }), WITHIN).toMatchObject({ phase: 'blocked' });
+  expect(await ask('control.tasks.cancel', { task_id: 'dropped' })).toEqual({ task_id: 'dropped', outcome: 'cancelled' });
+  await expect.poll(outcomes, WITHIN).toMatchObject([{ outcome: 'cancelled' }, { outcome: 'failed', attempts: 0 }]);
+});
+
+test('an agent that accepts and then says nothing is overdue at the deadline, and the next one hears what is left of the budget', async () => {
+  const heard = await collect(stack.nc, 'coordination.tasks.assignment.silent');
+  const done = await collect(stack.nc, 'coordination.tasks.done.overdue');
+  await anAgent('silent', 'overdue', () => 'silence');
+  const deadline = new Date(Date.now() + 5000).toISOString();
+  await submit('overdue', 'overdue', { deadline, timeout_ms: 3000 });
+  await expect.poll(() => heard.length, WITHIN).toBe(1);
+  await stack.publish('coordination.tasks.status.overdue', { agent_id: 'silent', attempt: 1, status: 'progress', progress: 0.5 });
+  await expect.poll(() => ask('control.tasks.show', { task_id: 'overdue' }), WITHIN).toMatchObject({ accepted: true, progress: 0.5 });
+  await expect.poll(() => heard.length, WITHIN).toBe(2);
+  await expect.poll(() => done.map(({ body }) => body), WITHIN).toMatchObject([{ outcome: 'timed_out' }]);
 });

@@ -8,20 +8,23 @@ import { tasks } from '#functions/task-assignment/decide.ts';
 import { show } from '#functions/task-assignment/queries.ts';
 import { settings } from '#functions/task-assignment/settings.ts';
 import { type Circuit, circuitKind, newCircuit } from '#shared/circuit/circuit.ts';
-import type { Answer, Batch } from '#shared/contract.ts';
+import type { Answer, Batch, Headers } from '#shared/contract.ts';
 import { keyOf } from '#shared/entity/key.ts';
 import type { AnyKind } from '#shared/entity/kind.ts';
 import { readerOf } from '#shared/entity/reader.ts';
 import { createFunction } from '#shared/function/create-function.ts';
-import { type Agent, agentKind, lookupChildren } from '#shared/registry/agent.ts';
-import { capacityOf } from '#shared/routing/choose.ts';
-import { slotsKind } from '#shared/tasks/slots.ts';
-import { agentOf, taskKind } from '#shared/tasks/task.ts';
+import { type Agent, agentKind } from '#shared/registry/agent.ts';
+import { capacityOf } from '#shared/routing/capacity.ts';
+import { type Entry, ROUTING, routingKind } from '#shared/routing/policies.ts';
+import { bulkheadKind } from '#shared/tasks/bulkhead.ts';
+import { agentOfSlots, rosterChildren, rosterValues, slotsIdOf } from '#shared/tasks/roster.ts';
+import { slotsKey, slotsKind } from '#shared/tasks/slots.ts';
+import { agentOf, isOpen, taskKind } from '#shared/tasks/task.ts';
 import { markerKey, markerKind } from '#shared/tasks/waiting.ts';
 import { memoryStore } from '#test/sim/memory-store.ts';
 import { START } from './decide.ts';
 
-export type Sent = { subject: string; body: Record<string, unknown> };
+export type Sent = { subject: string; body: Record<string, unknown>; headers?: Headers };
 
 export const anAgent = (agent_id: string, profile: Partial<Agent['profile']> = {}, over: Partial<Agent> = {}): Agent => ({
   profile: { agent_id, capabilities: ['ocr'], metadata: {}, max_concurrent_tasks: 2, ...profile },
@@ -35,7 +38,7 @@ export const anAgent = (agent_id: string, profile: Partial<Agent['profile']> = {
   ...over,
 });
 
-export const taskWorld = () => {
+export const taskWorld = (environment: Record<string, string> = {}) => {
   let now = START;
   let records = 0;
   let invocations = 0;
@@ -51,19 +54,27 @@ export const taskWorld = () => {
   };
   const errors: unknown[] = [];
   const handler = createFunction(
-    { name: 'task-assignment', settings, entities: [tasks, slots], kinds: [taskKind, slotsKind, markerKind], queries: [show] },
+    {
+      name: 'task-assignment',
+      settings,
+      entities: [tasks, slots],
+      kinds: [taskKind, slotsKind, markerKind, bulkheadKind],
+      queries: [show],
+    },
     () =>
       ({
         store,
         clock,
         random: () => 0,
-        environment: {},
+        environment,
         logger,
         metrics: { addMetric: () => undefined, publishStoredMetrics: () => undefined },
       }) as never,
   );
   const timers = new Map<string, number>();
+  const timerVersions = new Map<string, number>();
   const published: Sent[] = [];
+  const known = new Set<string>();
   const deadLetters: string[] = [];
   const agents = new Map<string, Agent>();
   const submitted = new Set<string>();
@@ -75,13 +86,13 @@ export const taskWorld = () => {
     await store.write([[{ ...item, ...(lookup !== undefined && { lookup }) }]]);
   };
 
-  const send = async (binding: string, messages: { subject: string; data: string }[]): Promise<Answer> => {
+  const send = async (binding: string, messages: { subject: string; data: string }[], headers: Headers = {}): Promise<Answer> => {
     const request = messages.some(({ subject }) => subject.startsWith('control.'));
     const Records = messages.map(({ subject, data }) => {
       const sequence = ++records;
       const timestamp = new Date(now).toISOString();
       const id = `S@1:${sequence}:${now}`;
-      return { id, subject, data, encoding: 'utf8' as const, headers: {}, sequence, deliveries: 1, timestamp };
+      return { id, subject, data, encoding: 'utf8' as const, headers, sequence, deliveries: 1, timestamp };
     });
     const batch: Batch = {
       eventSource: request ? 'nats:request' : 'nats:jetstream',
@@ -98,37 +109,79 @@ export const taskWorld = () => {
     return answer;
   };
 
+  /** The stream knows an output that comes again by its id: the record, and the place among its outputs. */
+  const onlyNew = (publish: Answer['publish']): Answer['publish'] => {
+    const places = new Map<string, number>();
+    return publish.filter(({ cause }) => {
+      const place = places.get(cause) ?? 0;
+      places.set(cause, place + 1);
+      const id = `${cause} ${place}`;
+      return !known.has(id) && known.add(id);
+    });
+  };
+
   const take = async (answer: Answer): Promise<void> => {
     expect(answer.batchItemFailures.filter(({ deadLetter }) => !deadLetter)).toEqual([]);
     for (const { reason } of answer.batchItemFailures) deadLetters.push(reason?.message ?? '');
-    for (const { key, at } of answer.timers) at === null ? timers.delete(key) : timers.set(key, Date.parse(at));
-    published.push(...answer.publish.map(({ subject, data }) => ({ subject, body: JSON.parse(data) })));
+    for (const { key, at, version } of answer.timers) {
+      // One that is older is late.
+      if (version < (timerVersions.get(key) ?? 0)) continue;
+      timerVersions.set(key, version);
+      at === null ? timers.delete(key) : timers.set(key, Date.parse(at));
+    }
+    const publish = onlyNew(answer.publish);
+    for (const { subject, data, headers } of publish) published.push({ subject, body: JSON.parse(data), ...(headers && { headers }) });
     if (inFlight === 0) await check();
-    const own = answer.publish.filter(({ subject }) => subject.startsWith('coordination.tasks.status.'));
-    if (own.length > 0) await send('statuses', own);
+    for (const [binding, prefix] of [
+      ['statuses', 'coordination.tasks.status.'],
+      ['unblocked', 'coordination.tasks.unblocked.'],
+    ] as const) {
+      const own = publish.filter(({ subject }) => subject.startsWith(prefix));
+      if (own.length > 0) await send(binding, own);
+    }
   };
 
   const state = async (id: string) => (await reader.load(taskKind, [id])).get(id);
 
-  /** Never over capacity; slots, markers and tasks agree; attempts within their limit; one end a task. */
+  /** Never over capacity; slots, markers, bulkheads and tasks agree; attempts within their limit; one end a task. */
   const check = async (): Promise<void> => {
     const ids = [...submitted];
     const states = await reader.load(taskKind, ids);
     const held = new Map<string, string[]>();
     for (const [id, task] of states) {
-      if (task.phase !== 'ended') expect(task.tried.length).toBeLessThanOrEqual(task.maxAttempts);
+      if (isOpen(task)) expect(task.tried.length).toBeLessThanOrEqual(task.maxAttempts);
       if (task.phase === 'active') held.set(agentOf(task) as string, [...(held.get(agentOf(task) as string) ?? []), id]);
     }
-    for (const [id, { active }] of await reader.load(slotsKind, [...agents.keys()])) {
+    for (const [slotsId, { active }] of await reader.load(slotsKind, [...agents.keys()].map(slotsIdOf))) {
+      const id = agentOfSlots(slotsId);
       expect(Object.keys(active).toSorted()).toEqual((held.get(id) ?? []).toSorted());
       expect(Object.keys(active).length).toBeLessThanOrEqual(capacityOf(agents.get(id) as Agent));
     }
-    const markers = new Map([...states].map(([id, task]) => [markerKey(id, task).slice('waiting#'.length), task.phase === 'waiting']));
+    const known = [...states].flatMap(([id, task]) => (task.phase === 'expected' ? [] : ([[id, task]] as const)));
+    const markers = new Map(
+      known.map(([id, task]) => [markerKey(id, task).slice('waiting#'.length), task.phase === 'waiting' && task.queued]),
+    );
     const queued = [...(await reader.load(markerKind, [...markers.keys()]))].filter(([, { queue }]) => queue !== null);
     const waiting = [...markers].filter(([, waits]) => waits);
     expect(queued.map(([id]) => id).toSorted()).toEqual(waiting.map(([id]) => id).toSorted());
+    const counted = { active: 0, waiting: 0 };
+    for (const task of states.values())
+      if (isOpen(task) && task.need.domain === 'nlp') counted[task.phase === 'active' ? 'active' : 'waiting']++;
+    const bulkhead = (await reader.load(bulkheadKind, ['nlp'])).get('nlp');
+    if (bulkhead) expect(bulkhead).toMatchObject(counted);
     const ends = published.filter(({ subject }) => subject.startsWith('coordination.tasks.done.')).map(({ subject }) => subject);
     expect(new Set(ends).size).toBe(ends.length);
+  };
+
+  const submit = (headers: Headers, ...messages: ({ task_id: string } & Record<string, unknown>)[]) => {
+    for (const { task_id } of messages) submitted.add(task_id);
+    const sent = messages.map((body) => ({ subject: 'coordination.tasks.assignment', data: JSON.stringify(body) }));
+    return send('tasks', sent, headers);
+  };
+
+  const register = async (agent: Agent) => {
+    agents.set(agent.profile.agent_id, agent);
+    await put(agentKind, agent.profile.agent_id, agent);
   };
 
   const bodies = (prefix: string) => published.filter(({ subject }) => subject.startsWith(prefix)).map(({ body }) => body);
@@ -141,21 +194,21 @@ export const taskWorld = () => {
     bodies,
     /** `[task, agent]` of every assignment, in order. */
     assigned: () => bodies('coordination.tasks.assignment.').map(({ task_id, agent_id }) => [task_id, agent_id]),
+    headers: (prefix: string) => published.filter(({ subject }) => subject.startsWith(prefix)).map(({ headers }) => headers),
+    /** The registry knows of it. */
+    register,
+    /** And it is on the roster, as one that said that it is ready. */
     join: async (...joining: Agent[]) => {
       for (const agent of joining) {
-        agents.set(agent.profile.agent_id, agent);
-        await put(agentKind, agent.profile.agent_id, agent);
-        await store.putChildren(lookupChildren(agent).map((child) => ({ ...child, key: keyOf('agent', agent.profile.agent_id) })));
+        const key = slotsKey(agent.profile.agent_id);
+        await register(agent);
+        await store.putChildren(rosterChildren(rosterValues(agent.profile)).map((child) => ({ ...child, key })));
       }
     },
+    routing: (entry: Omit<Entry, 'by' | 'at'>) => put(routingKind, ROUTING, { policies: [{ ...entry, by: 'kim', at: START }] }),
     circuit: (id: string, over: Partial<Circuit>) => put(circuitKind, id, { ...newCircuit(START), ...over }),
-    submit: (...messages: ({ task_id: string } & Record<string, unknown>)[]) => {
-      for (const { task_id } of messages) submitted.add(task_id);
-      return send(
-        'tasks',
-        messages.map(({ type = 'assignment', ...body }) => ({ subject: `coordination.tasks.${type}`, data: JSON.stringify(body) })),
-      );
-    },
+    submit: (...messages: ({ task_id: string } & Record<string, unknown>)[]) => submit({}, ...messages),
+    submitWith: submit,
     say: (...said: ({ task_id: string; agent_id: string; status: string } & Record<string, unknown>)[]) =>
       send(
         'statuses',

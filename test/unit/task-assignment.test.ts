@@ -1,6 +1,10 @@
 /** A task from its submission to its end: who gets it, what happens when that goes wrong, and in which order tasks wait. */
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { LANES } from '#functions/task-assignment/lanes.ts';
+import { START } from '#test/support/decide.ts';
 import { anAgent, taskWorld } from '#test/support/task-world.ts';
 
 const task = (task_id: string, requirements: object = {}, more: object = {}) => ({
@@ -28,10 +32,20 @@ describe('a task', () => {
       {
         subject: 'coordination.tasks.assignment.a1',
         body: { task_id: 't1', agent_id: 'a1', attempt: 1, deadline: '2026-01-01T00:01:00.000Z', payload: { page: 1 } },
+        headers: { 'X-Deadline': ['2026-01-01T00:01:00.000Z'] },
       },
       { subject: 'circuit.a1.report', body: { service: 'a1', outcome: 'success', duration_ms: 500 } },
-      { subject: 'coordination.tasks.done.t1', body: { task_id: 't1', outcome: 'completed', attempts: 1, result: 'text' } },
+      {
+        subject: 'coordination.tasks.done.t1',
+        body: { task_id: 't1', outcome: 'completed', attempts: 1, result: 'text', duration_ms: 500 },
+      },
     ]);
+  });
+
+  test('that is too large for the table is refused with a sentence', async () => {
+    const world = taskWorld();
+    await world.submit(task('t1', {}, { payload: 'x'.repeat(300_000) }));
+    expect(world.deadLetters).toEqual(['task t1 has a payload of more than 300000 bytes: store it elsewhere and send a reference']);
   });
 
   test('that comes twice is one task', async () => {
@@ -40,12 +54,6 @@ describe('a task', () => {
     await world.submit(task('t1'), task('t1'));
     await world.submit(task('t1'));
     expect(world.assigned()).toEqual([['t1', 'a1']]);
-  });
-
-  test.each(['broadcast', 'pipeline', 'parallel', 'map_reduce'])('for %s is refused with a sentence', async (type) => {
-    const world = taskWorld();
-    await world.submit({ ...task('t1'), type });
-    expect(world.deadLetters).toEqual([`task t1 asks for ${type}, which nobody does yet: send it as assignment`]);
   });
 
   test.each([
@@ -77,18 +85,39 @@ describe('a task', () => {
 });
 
 describe('the load', () => {
-  test('of a batch of a hundred tasks is spread evenly', async () => {
+  test('of a batch is spread evenly', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 100 }), async (agents) => {
+      fc.asyncProperty(fc.integer({ min: 1, max: 16 }), async (agents) => {
         const world = taskWorld();
         await world.join(...many(agents, (n) => `a${n}`).map((id) => anAgent(id, { max_concurrent_tasks: 100 })));
-        await world.submit(...many(100, (n) => `t${n}`).map((id) => task(id)));
+        await world.submit(...many(60, (n) => `t${n}`).map((id) => task(id)));
         const counts = [...Map.groupBy(world.assigned(), ([, agent]) => agent).values()].map((tasks) => tasks.length);
         expect(counts).toHaveLength(agents);
         expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
       }),
       { numRuns: 15 },
     );
+  });
+
+  test('of a flood is spread among many agents nearly evenly, though each task is offered to some of them only', async () => {
+    const world = taskWorld();
+    await world.join(...many(200, (n) => `a${n}`).map((id) => anAgent(id, { max_concurrent_tasks: 20 })));
+    await world.submit(...many(2000, (n) => `t${n}`).map((id) => task(id)));
+    const counts = [...Map.groupBy(world.assigned(), ([, agent]) => agent).values()].map((tasks) => tasks.length);
+    expect([counts.length, Math.min(...counts) >= 8, Math.max(...counts) <= 12]).toEqual([200, true, true]);
+  });
+
+  test('of a flood goes to agents of the other lane when those of its own are full', async () => {
+    const world = taskWorld();
+    await world.join(...many(4, (n) => `a${n}`).map((id) => anAgent(id, { max_concurrent_tasks: 25 })));
+    await world.submit(...many(100, (n) => `t${n}`).map((id) => task(id)));
+    expect(world.assigned()).toHaveLength(100);
+  });
+
+  test('has as many lanes as its bindings', () => {
+    const { functions } = parse(readFileSync('serverless.yml', 'utf8'));
+    const lanes = functions['task-assignment'].events.map(({ nats }: { nats: { concurrency: number } }) => nats.concurrency);
+    expect(new Set(lanes)).toEqual(new Set([LANES]));
   });
 
   test('of equals goes round', async () => {
@@ -121,7 +150,9 @@ describe('an attempt', () => {
       ['t1', 'a1'],
       ['t1', 'a2'],
     ]);
-    expect(world.bodies('coordination.tasks.done')).toEqual([{ task_id: 't1', outcome: 'failed', attempts: 2, error: 'no text either' }]);
+    expect(world.bodies('coordination.tasks.done')).toEqual([
+      { task_id: 't1', outcome: 'failed', attempts: 2, error: 'no text either', duration_ms: 0 },
+    ]);
     expect(world.bodies('circuit').map(({ service, outcome }) => [service, outcome])).toEqual([
       ['a1', 'failure'],
       ['a2', 'failure'],
@@ -156,7 +187,9 @@ describe('an attempt', () => {
     await world.pass(10_000);
     await world.say(says('t1', 'a1', 'completed', 1, { result: 'late' }));
     await world.say(says('t1', 'a2', 'completed', 2, { result: 'good' }));
-    expect(world.bodies('coordination.tasks.done')).toEqual([{ task_id: 't1', outcome: 'completed', attempts: 2, result: 'good' }]);
+    expect(world.bodies('coordination.tasks.done')).toEqual([
+      { task_id: 't1', outcome: 'completed', attempts: 2, result: 'good', duration_ms: 0 },
+    ]);
     expect(world.bodies('alerts.low')).toMatchObject([
       { summary: 'task t1: the result of attempt 1 by agent a1 is ignored: it was given up on' },
     ]);
@@ -223,7 +256,7 @@ describe('a task that nobody has room for', () => {
   test('waits by priority, then by age, for an agent that becomes free', async () => {
     const priorities = ['critical', 'high', 'normal', 'low'] as const;
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }), async (ranks) => {
+      fc.asyncProperty(fc.array(fc.nat(3), { minLength: 1, maxLength: 6 }), async (ranks) => {
         const world = taskWorld();
         await world.join(anAgent('a1', { max_concurrent_tasks: 1 }));
         await world.submit(task('first'));
@@ -251,11 +284,39 @@ describe('a task that nobody has room for', () => {
     const world = taskWorld();
     await world.submit(task('t1'), task('t2'), task('t3'));
     await world.tell('agent.a1.ready');
-    await world.join(anAgent('a1'));
-    await world.pass(999);
+    await world.pass(2000);
+    await world.register(anAgent('a1'));
     expect(world.assigned()).toEqual([]);
-    await world.pass(1);
+    await world.pass(2000);
     expect(world.assigned()).toHaveLength(2);
+  });
+
+  test.each([
+    ['closed', { epoch: 2 }],
+    ['half-open', { epoch: 2, permits: 1 }],
+  ] as const)('goes to an agent whose circuit gets %s', async (state, over) => {
+    const world = taskWorld();
+    await world.join(anAgent('a1'));
+    await world.tell('agent.a1.ready');
+    await world.circuit('a1', { state: 'open', epoch: 1 });
+    await world.submit(task('t1'));
+    expect(world.assigned()).toEqual([]);
+    await world.circuit('a1', { state, ...over });
+    await world.tell(`circuit.a1.${state}`);
+    expect(world.assigned()).toEqual([['t1', 'a1']]);
+  });
+
+  test('goes to an agent that is resumed', async () => {
+    const world = taskWorld();
+    await world.register(anAgent('a1'));
+    await world.tell('agent.a1.ready');
+    await world.register(anAgent('a1', {}, { lifecycle: 'suspended' }));
+    await world.submit(task('t1'));
+    await world.pass(60_000);
+    expect(world.assigned()).toEqual([]);
+    await world.register(anAgent('a1'));
+    await world.tell('agent.a1.resumed');
+    expect(world.assigned()).toEqual([['t1', 'a1']]);
   });
 
   test('is not held up by others that wait for something else', async () => {
@@ -314,6 +375,222 @@ describe('an operator', () => {
   });
 });
 
+describe('a task that depends on others', () => {
+  test('begins when the last of them is completed, also of one that came after it', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1'));
+    await world.submit(task('last', { depends_on: ['first', 'second'] }));
+    await world.submit(task('first'), task('second'));
+    await world.say(says('first', 'a1', 'completed'));
+    expect(await world.ask('control.tasks.show', { task_id: 'last' })).toMatchObject({ phase: 'blocked', waits_for: ['second'] });
+    await world.say(says('second', 'a1', 'completed'));
+    expect(world.assigned().map(([id]) => id)).toEqual(['first', 'second', 'last']);
+  });
+
+  test('begins at once when all of them are completed already', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1'));
+    await world.submit(task('first'));
+    await world.say(says('first', 'a1', 'completed'));
+    await world.submit(task('last', { depends_on: ['first'] }));
+    expect(world.assigned().map(([id]) => id)).toEqual(['first', 'last']);
+  });
+
+  test.each(['before', 'after'])('fails when one of them did not succeed, known %s it came', async (when) => {
+    const world = taskWorld();
+    await world.join(anAgent('a1'));
+    await world.submit(task('first', { max_attempts: 1 }));
+    if (when === 'after') await world.submit(task('last', { depends_on: ['first'] }));
+    await world.say(says('first', 'a1', 'failed'));
+    if (when === 'before') await world.submit(task('last', { depends_on: ['first'] }));
+    const error = { code: 'dependency_failed', message: 'task last depends on task first, which ended as failed' };
+    expect(world.bodies('coordination.tasks.done.last')).toEqual([{ task_id: 'last', outcome: 'failed', attempts: 0, error }]);
+  });
+
+  test('takes those with it that depend on it', async () => {
+    const world = taskWorld();
+    await world.submit(task('a'), task('b', { depends_on: ['a'] }), task('c', { depends_on: ['b'] }));
+    await world.ask('control.tasks.cancel', { task_id: 'a' });
+    expect(world.bodies('coordination.tasks.done.').map(({ task_id, outcome }) => [task_id, outcome])).toEqual([
+      ['a', 'cancelled'],
+      ['b', 'failed'],
+      ['c', 'failed'],
+    ]);
+  });
+
+  test('waits no longer than a task waits for an agent, so that a circle ends', async () => {
+    const world = taskWorld();
+    await world.submit(task('a', { depends_on: ['b'], timeout_ms: 60_000 }), task('b', { depends_on: ['a'], timeout_ms: 90_000 }));
+    await world.pass(60_000);
+    const done = world.bodies('coordination.tasks.done.').map(({ task_id, outcome, error }) => [task_id, outcome, error]);
+    expect(done).toMatchObject([
+      ['a', 'unassigned', { code: 'dependency_open' }],
+      ['b', 'failed', { code: 'dependency_failed' }],
+    ]);
+  });
+
+  test('on itself is refused', async () => {
+    const world = taskWorld();
+    await world.submit(task('a', { depends_on: ['a'] }));
+    expect(world.deadLetters).toEqual(['task a depends on itself: take it out of depends_on']);
+  });
+});
+
+describe('a budget', () => {
+  const at = (seconds: number) => new Date(START + seconds * 1000).toISOString();
+
+  test('bounds every attempt, and is handed on to the agent', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1'), anAgent('a2'));
+    await world.submit(task('t1', { deadline: at(30), timeout_ms: 20_000 }));
+    await world.pass(12_000);
+    await world.say(says('t1', world.assigned()[1]?.[1] as string, 'accepted', 2));
+    expect(world.bodies('coordination.tasks.assignment.').map(({ deadline }) => deadline)).toEqual([at(20), at(30)]);
+    expect(world.headers('coordination.tasks.assignment.')).toEqual([{ 'X-Deadline': [at(30)] }, { 'X-Deadline': [at(30)] }]);
+    await world.pass(18_000);
+    expect(world.bodies('coordination.tasks.done.')).toMatchObject([{ outcome: 'timed_out', attempts: 2 }]);
+  });
+
+  test('is that of who submits it, by X-Deadline', async () => {
+    const world = taskWorld();
+    await world.submitWith({ 'X-Deadline': [at(5)] }, task('t1'));
+    await world.pass(5000);
+    expect(world.bodies('coordination.tasks.done.')).toEqual([{ task_id: 't1', outcome: 'timed_out', attempts: 0 }]);
+  });
+
+  test('that is over when the task comes ends it at once', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1'));
+    await world.submit(task('t1', { deadline: at(-1) }));
+    expect(world.bodies('coordination.tasks.done.')).toMatchObject([{ outcome: 'timed_out', error: { code: 'too_late' } }]);
+  });
+});
+
+describe('the bulkhead of a domain', () => {
+  const limits = { TASK_DOMAIN_LIMITS: JSON.stringify({ nlp: { concurrent: 2, waiting: 1 } }) };
+  const inDomain = (id: string) => task(id, { domain: 'nlp' });
+
+  test('lets so many of its tasks be under way, and so many wait, and refuses the rest with a sentence', async () => {
+    const world = taskWorld(limits);
+    await world.join(anAgent('a1', { domain: 'nlp', max_concurrent_tasks: 9 }));
+    await world.submit(inDomain('t1'), inDomain('t2'), inDomain('t3'), inDomain('t4'));
+    expect(
+      world
+        .assigned()
+        .map(([id]) => id)
+        .toSorted(),
+    ).toEqual(['t1', 't2']);
+    const message = '1 tasks of domain nlp wait already: try again later, or raise TASK_DOMAIN_LIMITS';
+    expect(world.bodies('coordination.tasks.done.')).toMatchObject([
+      { task_id: 't4', outcome: 'unassigned', error: { code: 'queue_full', message } },
+    ]);
+    await world.say(says('t1', 'a1', 'completed'));
+    expect(world.assigned().at(-1)).toEqual(['t3', 'a1']);
+  });
+
+  test('leaves the agents of other domains alone, and the other tasks of its own', async () => {
+    const world = taskWorld(limits);
+    await world.join(anAgent('a1', { domain: 'nlp', max_concurrent_tasks: 9 }), anAgent('b1', { domain: 'law' }));
+    await world.submit(inDomain('t1'), inDomain('t2'), inDomain('t3'));
+    await world.submit(task('free', {}, { participants: ['a1'] }), task('law', { domain: 'law' }));
+    expect(world.assigned().slice(2)).toEqual([
+      ['free', 'a1'],
+      ['law', 'b1'],
+    ]);
+  });
+});
+
+describe('low tasks', () => {
+  test('are not starved by a standing flood of critical ones: every eighth that an agent takes is the oldest', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1', { max_concurrent_tasks: 1 }));
+    await world.submit(task('first'), task('low', { priority: 'low' }));
+    for (let n = 0; n < 10; n++) {
+      await world.pass(1);
+      await world.submit(task(`c${n}`, { priority: 'critical' }));
+      await world.say(says(world.assigned().at(-1)?.[0] as string, 'a1', 'completed'));
+    }
+    expect(world.assigned().findIndex(([id]) => id === 'low')).toBe(7);
+  });
+});
+
+describe('the policy', () => {
+  test('is that of the task, or of the subject of assignments', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1', { zone: 'us', max_concurrent_tasks: 9 }), anAgent('a2', { zone: 'eu', max_concurrent_tasks: 9 }));
+    await world.routing({ pattern: 'coordination.tasks.*', policy: { type: 'topology_aware', preferred_zones: ['us'] } });
+    await world.submit(task('t1'), task('t2'));
+    await world.submit(task('t3', { policy: { type: 'topology_aware', preferred_zones: ['eu'] } }));
+    expect(world.assigned().map(([, agent]) => agent)).toEqual(['a1', 'a1', 'a2']);
+  });
+
+  test('finds the few that it prefers in a fleet of which only some are looked at', async () => {
+    const world = taskWorld();
+    await world.join(...many(300, (n) => `a${n}`).map((id) => anAgent(id, { zone: 'us' })), anAgent('far', { zone: 'eu' }));
+    await world.submit(task('t1', { policy: { type: 'topology_aware', preferred_zones: ['eu', 'us'] } }));
+    await world.submit(task('t2', { policy: { type: 'capability_based', preference_order: ['a250'] } }));
+    expect(world.assigned()).toEqual([
+      ['t1', 'far'],
+      ['t2', 'a250'],
+    ]);
+  });
+
+  test('by response time prefers the agent whose tasks took the shortest', async () => {
+    const world = taskWorld();
+    await world.join(...['a1', 'a2', 'a3'].map((id) => anAgent(id, { max_concurrent_tasks: 9 })));
+    for (const [id, ms] of [
+      ['a1', 900],
+      ['a2', 100],
+      ['a3', 900],
+    ] as const)
+      await world.circuit(id, { response: { ms, at: START } });
+    await world.submit(task('t1', { policy: 'response_time' }), task('t2', { policy: 'response_time' }));
+    expect(world.assigned().map(([, agent]) => agent)).toEqual(['a2', 'a2']);
+  });
+});
+
+describe('progress', () => {
+  test('is shown, with the end of the attempt', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1'));
+    await world.submit(task('t1', { timeout_ms: 60_000 }));
+    await world.say(says('t1', 'a1', 'progress', 1, { progress: { pages: 3 } }));
+    const deadline = '2026-01-01T00:01:00.000Z';
+    expect(await world.ask('control.tasks.show', { task_id: 't1' })).toMatchObject({ accepted: true, progress: { pages: 3 }, deadline });
+  });
+});
+
+describe('a fleet', () => {
+  test('of which only some is looked at: what has no room is not the end of the search', async () => {
+    const world = taskWorld();
+    await world.join(...many(200, (n) => `busy${n}`).map((id) => anAgent(id, { max_concurrent_tasks: 1 }, { status: 'paused' })));
+    await world.join(anAgent('free'));
+    await world.submit(task('t1'));
+    expect(world.assigned()).toEqual([['t1', 'free']]);
+  });
+
+  test('is found by all that an agent can, wherever it is, and no longer when it stopped', async () => {
+    const world = taskWorld();
+    const agent = anAgent('a1', { capabilities: ['ocr', 'de'], zone: 'eu', domain: 'nlp' });
+    await world.register(agent);
+    await world.tell('agent.a1.ready');
+    const needs = [{}, { capabilities: ['de'] }, { zone: 'eu' }, { domain: 'nlp' }, { capabilities: ['ocr'], domain: 'nlp', zone: 'eu' }];
+    for (const [n, need] of needs.entries()) {
+      await world.submit({ task_id: `t${n}`, requirements: need });
+      await world.say(says(`t${n}`, 'a1', 'completed'));
+    }
+    await world.tell('agent.a1.stopped');
+    await world.submit(task('late'));
+    expect(world.assigned().map(([id]) => id)).toEqual(['t0', 't1', 't2', 't3', 't4']);
+  });
+});
+
+const needs = (id: string): object => {
+  if (id.endsWith('7')) return { depends_on: ['t0', 't3'], priority: 'low' };
+  if (id.endsWith('5')) return { domain: 'nlp', deadline: new Date(START + 200_000).toISOString() };
+  return id < 't2' ? { capabilities: ['nlp'] } : { priority: 'high' };
+};
+
 /** What may happen next. `n` picks among tasks, agents and assignments. */
 const step = fc.record({
   what: fc.constantFrom('submit', 'accepted', 'completed', 'failed', 'stopped', 'ready', 'cancel', 'pass'),
@@ -324,8 +601,9 @@ const step = fc.record({
 test('whatever happens, in any order and at the same time: never over capacity, attempts within their limit, one end a task', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(step, { maxLength: 8 }), { maxLength: 12 }), async (rounds) => {
-      const world = taskWorld();
-      await world.join(anAgent('a0'), anAgent('a1', { max_concurrent_tasks: 1 }), anAgent('a2', { capabilities: ['ocr', 'nlp'] }));
+      const world = taskWorld({ TASK_DOMAIN_LIMITS: '{"nlp": {"concurrent": 1, "waiting": 2}}' });
+      const able = anAgent('a2', { capabilities: ['ocr', 'nlp'] });
+      await world.join(anAgent('a0', { domain: 'nlp' }), anAgent('a1', { domain: 'nlp', max_concurrent_tasks: 1 }), able);
       const submitted = new Set<string>();
       for (const round of rounds) {
         const ids = round.filter(({ what }) => what === 'submit').map(({ n }) => `t${n}`);
@@ -337,7 +615,7 @@ test('whatever happens, in any order and at the same time: never over capacity, 
           return says(assignment.task_id as string, assignment.agent_id as string, what, assignment.attempt as number);
         });
         await Promise.all([
-          world.submit(...ids.map((id) => task(id, id < 't2' ? { capabilities: ['nlp'] } : { priority: 'high' }))),
+          world.submit(...ids.map((id) => task(id, needs(id)))),
           world.say(...said),
           ...round.map(({ what, n }) => {
             if (what === 'stopped' || what === 'ready') return world.tell(`agent.a${n % 3}.${what}`);
