@@ -20,14 +20,19 @@ export const resultSchema = z.object({
   anonymous: z.literal(true).exactOptional(),
   /** Of its JSON, as it is answered. */
   bytes: z.number(),
-  /** As it is answered; absent: it is a child. */
+  /** As it is answered; absent: it is a child, or was not kept. */
   response: z.unknown().optional(),
+  /** Only that it came is known. */
+  unkept: z.literal(true).exactOptional(),
+  /** What it says, where a quorum is asked for. */
+  vote: z.string().exactOptional(),
 });
 
 export type Result = z.infer<typeof resultSchema>;
 export type Reference = { agent_id?: string; bytes: number; page: number };
 
 const inState = (result: Result): boolean => result.response !== undefined;
+const isChild = (result: Result): boolean => !inState(result) && !result.unkept;
 const sum = (results: readonly Result[]): number => results.reduce((bytes, result) => bytes + result.bytes, 0);
 
 export const bytesOf = (response: unknown): number => Buffer.byteLength(JSON.stringify(response));
@@ -51,15 +56,17 @@ export const pagePrefix = (page: number): string => `result/${String(page).padSt
 
 const childName = (results: readonly Result[], n: number): string => `${pagePrefix(pagesOf(results)[n] ?? 0)}${results[n]?.from}`;
 
+export const hasChildren = (results: readonly Result[]): boolean => results.some(isChild);
+
 export const childNames = (results: readonly Result[]): string[] => {
   const pages = pagesOf(results);
-  return results.flatMap((result, n) => (inState(result) ? [] : [`${pagePrefix(pages[n] ?? 0)}${result.from}`]));
+  return results.flatMap((result, n) => (isChild(result) ? [`${pagePrefix(pages[n] ?? 0)}${result.from}`] : []));
 };
 
 /** The list with one more result, and the child that holds it when the state should not. */
-export const addResult = (results: readonly Result[], added: Required<Omit<Result, 'anonymous'>> & Pick<Result, 'anonymous'>) => {
+export const addResult = (results: readonly Result[], added: Result): { results: Result[]; children: Child[] } => {
   const { response, ...listed } = added;
-  if (sum(results.filter(inState)) + added.bytes <= IN_STATE_BYTES) return { results: [...results, added], children: [] };
+  if (added.unkept || sum(results.filter(inState)) + added.bytes <= IN_STATE_BYTES) return { results: [...results, added], children: [] };
   const longer: Result[] = [...results, listed];
   const child: Child = { name: childName(longer, results.length), data: response };
   return { results: longer, children: [child] };
@@ -69,11 +76,11 @@ export const addResult = (results: readonly Result[], added: Required<Omit<Resul
 export const fitsOne = (results: readonly Pick<Result, 'bytes'>[]): boolean =>
   results.reduce((bytes, result) => bytes + result.bytes, 0) <= PAGE_BYTES;
 
-/** All responses in order, or those of one page; undefined when a child is missing. */
+/** What was kept of the results in order, or of one page; undefined when a child is missing. */
 export const compose = (results: readonly Result[], children: ReadonlyMap<string, unknown>, page?: number): unknown[] | undefined => {
   const pages = pagesOf(results);
   const wanted = results.flatMap((result, n) => {
-    if (page !== undefined && pages[n] !== page) return [];
+    if (result.unkept || (page !== undefined && pages[n] !== page)) return [];
     return [inState(result) ? result.response : children.get(`${pagePrefix(pages[n] ?? 0)}${result.from}`)];
   });
   return wanted.includes(undefined) ? undefined : wanted;

@@ -1,7 +1,7 @@
 /** Event patterns mean what EventBridge means by them: its documentation's examples, and a slow reading of its rules. */
 import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { compilePattern, PatternError } from '#infra/bridge/filter/event-pattern.ts';
+import { compilePattern, PatternError } from '#shared/event-pattern/event-pattern.ts';
 import { naiveMatch } from '#test/support/naive-pattern.ts';
 
 const matching = (pattern: unknown, events: unknown[]) => events.filter(compilePattern(pattern));

@@ -3,9 +3,9 @@
  * `$headers` by name, whatever its case.
  */
 import type { BatchRecord, Headers } from '#shared/contract.ts';
+import { compilePattern, type Mistake, type Pattern, PatternError } from '#shared/event-pattern/event-pattern.ts';
 import { isObject } from '#shared/messages/opaque.ts';
 import { readEnvelope } from '#shared/messages/read.ts';
-import { compilePattern, type Mistake, type Pattern, PatternError } from './event-pattern.ts';
 
 type Filtered = Pick<BatchRecord, 'subject' | 'headers' | 'data' | 'encoding'>;
 
