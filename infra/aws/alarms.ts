@@ -1,7 +1,7 @@
 /** The alarms of a deployment. docs/deploy.md says of each what to do when it rings. */
 import { LOOKUP_INDEX, SWEEP_INDEX } from '#shared/table/definition.ts';
 import type { FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
-import { bindingSeries, circuitSeries, lambdaSeries, type Series, serviceSeries, tableSeries } from './series.ts';
+import { bindingSeries, circuitSeries, lambdaSeries, queueSeries, type Series, serviceSeries, tableSeries } from './series.ts';
 import { logicalId, type Resource } from './template.ts';
 
 type Rule = {
@@ -24,6 +24,7 @@ const MINUTE = 60;
 /** Messages: where a binding's span reaches it, the bridge stops pulling. */
 const LAG = 10_000;
 const AGE_MS = 300_000;
+const WORK_AGE_MS = 3_600_000;
 const TASKS = 2;
 
 const ofFunction = (deployment: string, fn: FunctionEntry): Record<string, Rule> => ({
@@ -78,6 +79,15 @@ const ofDeployment = (deployment: string, manifest: Manifest): Record<string, Ru
     period: 5 * MINUTE,
     periods: 1,
     atLeast: 1,
+  },
+  'work-age': {
+    says: `work has not been done for ${WORK_AGE_MS / MINUTE / 1000} minutes after it was queued`,
+    // Its maximum is that of all queues.
+    series: [queueSeries(deployment, 'WorkQueueAge')],
+    stat: 'Maximum',
+    period: MINUTE,
+    periods: 5,
+    atLeast: WORK_AGE_MS,
   },
   'bridge-tasks': {
     says: `fewer than ${TASKS} tasks of the bridge are running`,

@@ -3,7 +3,8 @@ import { CIRCUITS_OPENED, METRICS_NAMESPACE } from '#shared/function/observe.ts'
 import { FLEET_NAMESPACE } from '#shared/metrics/measured.ts';
 import type { FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
 import { sharesOf } from '../bridge/manifest/shares.ts';
-import { BRIDGE_NAMESPACE, type BridgeMetric } from '../bridge/observe/emf.ts';
+import { BRIDGE_NAMESPACE, type BridgeMetric, type QueueMetric } from '../bridge/observe/emf.ts';
+import { WORK_STREAM } from '../bridge/queues/work-queue.ts';
 import type { Intrinsic } from './template.ts';
 
 export type Series = { namespace: string; metric: string; dimensions: Record<string, string | Intrinsic> };
@@ -30,6 +31,13 @@ export const bindingSeries = (deployment: string, fn: FunctionEntry, metric: Bri
       metric,
       dimensions: { FunctionName: `${deployment}-${fn.name}`, EventSource: name },
     }));
+
+/** Of all queues of work together: of their highest. */
+export const queueSeries = (deployment: string, metric: QueueMetric): Series => ({
+  namespace: BRIDGE_NAMESPACE,
+  metric,
+  dimensions: { Stream: `${deployment}-${WORK_STREAM}` },
+});
 
 /** What a function counts itself, it counts by its name at Lambda: here the one that hears a subject. */
 const ownSeries = (deployment: string, { functions }: Manifest, heard: string, namespace: string, metric: string): Series[] =>

@@ -22,6 +22,7 @@ import type { Duty } from './ownership/tenure.ts';
 import type { Invoker, Source } from './ports/ports.ts';
 import { durableName } from './ports/record.ts';
 import { natsPublisher } from './publish/nats-publisher.ts';
+import { workQueuesDuty } from './queues/work-queues.ts';
 import { alarmSource } from './sources/alarm-source.ts';
 import { coreSource } from './sources/core-source.ts';
 import { ConsumerError } from './sources/durable-consumer.ts';
@@ -124,10 +125,11 @@ export const startBridge = async ({
     }),
   );
   const unrouted = watched.map((stream) => unroutedDuty(stream, { nc, manager, publisher, metrics, log }));
+  const queues = workQueuesDuty({ nc, manager, publisher, metrics, log });
   states.watch((binding) => {
     for (const share of shares) share.changed(binding);
   });
-  const ownership = await startOwnership({ nc, bridgeId, duties: [...shares, ...unrouted], log });
+  const ownership = await startOwnership({ nc, bridgeId, duties: [...shares, ...unrouted, queues], log });
 
   const stopControl = answerControl({ nc, manager, manifest, states, owners: ownership.owners, log });
   answerUnknownRequests(nc, manifest);

@@ -7,6 +7,8 @@ import { carryOut, checkServer, planStreams } from '../nats/apply.ts';
 import { runCommand } from '../nats/command.ts';
 import { connectTo, publicUrl } from '../nats/connect.ts';
 import { NATS_HELP, natsAddress } from '../nats/nats-settings.ts';
+import { applyQueues, planQueues } from '../nats/queues.ts';
+import { WORK_HELP, workSubjects } from '../nats/work-settings.ts';
 import { replaceBridge, startBackground, stopBackground } from './background.ts';
 import {
   BRIDGE_LOG,
@@ -31,6 +33,7 @@ Settings are environment variables:
   AWS_ENDPOINT_URL  a MiniStack or LocalStack that runs already, instead of one of its own
   NATS_URL          a NATS server that runs already (2.12 or later, JetStream), instead of one of its own
 ${NATS_HELP}
+${WORK_HELP}
   MINISTACK_PORT    port of its own MiniStack (4566; 0: any free one)
   NATS_PORT         port of its own NATS server (4222; 0: any free one)
   HTTP_PORT         port of the bridge's /healthz, /readyz and /metrics (8080; 0: any free one)
@@ -91,12 +94,14 @@ const deploy = async (settings: DeploymentSettings, running: Running, say: Say):
   try {
     await checkServer(connection);
     const manager = await jetstreamManager(connection);
-    const plan = await planStreams(manager, await localStreams(manager));
+    const plan = await planStreams(manager, await localStreams(manager, undefined, workSubjects(settings)));
+    const queues = await planQueues(manager, settings.WORK_DOMAINS);
     const verbose = settings.LOG_LEVEL === 'debug';
     const packaged = osls('deploy', { endpoint: running.endpoint, verbose, signal: interrupted });
     await withProgress(say, 'osls is packaging and deploying', packaged);
     interrupted.throwIfAborted();
     await withProgress(say, 'the streams are created', carryOut(manager, plan, say));
+    await applyQueues(manager, queues);
     await withProgress(say, 'the bridge is starting', startBridge(running));
     await withProgress(say, 'an event is tried', probe(connection));
   } finally {

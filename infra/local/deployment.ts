@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { natsConflicts, natsVariables } from '../nats/nats-settings.ts';
+import { workConflicts, workVariables } from '../nats/work-settings.ts';
 import { checkEnvironment, type Environment, logLevel, port, refuse } from '../settings.ts';
 import { hold, isHeld } from './lock.ts';
 import { CACHE } from './settings.ts';
@@ -21,6 +22,7 @@ const STATE = join(FOLDER, 'deployment.json');
 
 const schema = z.object({
   ...natsVariables,
+  ...workVariables,
   NATS_PORT: port(4222),
   HTTP_PORT: port(8080),
   MINISTACK_PORT: port(4566),
@@ -33,7 +35,7 @@ export type DeploymentSettings = z.infer<typeof schema>;
 /** Throws a SettingsError that lists all mistakes. */
 export const readDeploymentSettings = (environment: Environment): DeploymentSettings => {
   const { settings, mistakes } = checkEnvironment(schema, environment);
-  const all = [...mistakes, ...natsConflicts(environment)];
+  const all = [...mistakes, ...natsConflicts(environment), ...(settings ? workConflicts(settings) : [])];
   return settings && all.length === 0 ? settings : refuse(all);
 };
 

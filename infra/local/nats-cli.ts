@@ -1,17 +1,20 @@
-/** `npm run -s nats`: publish, subscribe and ask, for a machine that has no other NATS client. */
+/** `npm run -s nats`: publish, subscribe, ask and take work, for a machine that has no other NATS client. */
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { JetStreamApiCodes, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers as createHeaders, type Msg, type MsgHdrs, type NatsConnection, RequestError, TimeoutError } from '@nats-io/transport-node';
 import { checkPublishable } from '#shared/subjects.ts';
 import { isForbidden } from '../nats/apply.ts';
-import { connectTo, type NatsAddress } from '../nats/connect.ts';
-import { NATS_HELP, natsAddress } from '../nats/nats-settings.ts';
+import { connectTo } from '../nats/connect.ts';
+import { NATS_HELP } from '../nats/nats-settings.ts';
+import { localAddress } from './local-address.ts';
 import { readSettings } from './settings.ts';
+import { takeWork } from './take-work.ts';
 
 const HELP = `npm run -s nats -- pub <subject> [body] [-H name:value]...
 npm run -s nats -- sub <filter> [--count n]
 npm run -s nats -- req <subject> [body] [-H name:value]... [--timeout ms]
+npm run -s nats -- work <domain> [--count n]      takes work from the domain's queues, prints it, and says that it is done
 
 A body of - is read from standard input. NATS_URL or NATS_PORT say where the server is, and in the environment too:
 ${NATS_HELP}`;
@@ -90,6 +93,11 @@ const subscribe = async (nc: NatsConnection, filter: string, count: number | und
   for await (const message of subscription) say(`${message.subject} ${line(message)}`);
 };
 
+const work = async (nc: NatsConnection, domain: string, count = Number.POSITIVE_INFINITY): Promise<void> => {
+  process.stderr.write(`taking work of ${domain}\n`);
+  await takeWork(nc, domain, count, (message) => say(`${message.subject} ${line(message)}`));
+};
+
 const request = async (nc: NatsConnection, subject: string, body: string, headers: MsgHdrs, timeout: number): Promise<void> => {
   const reply = await nc.request(subject, body, { headers, timeout }).catch((error: Error) => {
     if (error instanceof RequestError && error.isNoResponders()) throw new Error(`nobody answers requests on ${subject}`);
@@ -101,20 +109,13 @@ const request = async (nc: NatsConnection, subject: string, body: string, header
   say(line(reply));
 };
 
-const address = (): NatsAddress => {
-  const settings = readSettings(process.env);
-  if (settings.NATS_URL === undefined && settings.NATS_PORT === 0)
-    throw new Error('NATS_PORT=0 says nothing about a server that runs: set NATS_URL to the address that npm start printed');
-  return natsAddress(settings, settings.NATS_URL ?? `nats://127.0.0.1:${settings.NATS_PORT}`);
-};
-
 const run = async (): Promise<void> => {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, subject, given = '', ...rest] = positionals;
   if (values.help) return say(HELP);
-  if (!command) throw new Error('say pub, sub or req: npm run -s nats -- --help shows how');
-  if (!['pub', 'sub', 'req'].includes(command)) throw new Error(`${command} is not pub, sub or req: see --help`);
-  if (!subject) throw new Error(`${command} needs a subject: see --help`);
+  if (!command) throw new Error('say pub, sub, req or work: npm run -s nats -- --help shows how');
+  if (!['pub', 'sub', 'req', 'work'].includes(command)) throw new Error(`${command} is not pub, sub, req or work: see --help`);
+  if (!subject) throw new Error(`${command} needs a ${command === 'work' ? 'domain' : 'subject'}: see --help`);
   if (rest.length > 0) throw new Error(`there are ${rest.length} arguments too many: quote a body with spaces in it`);
   if (command !== 'sub') checkPublishable(subject);
   const count = values.count === undefined ? undefined : positive('count', values.count);
@@ -122,10 +123,11 @@ const run = async (): Promise<void> => {
   const headers = toHeaders(values.header ?? []);
   const body = given === '-' ? await text(process.stdin) : given;
 
-  const nc = await connectTo({ ...address(), name: 'mistersmith-cli' });
+  const nc = await connectTo({ ...localAddress(readSettings(process.env)), name: 'mistersmith-cli' });
   try {
     if (command === 'pub') await publish(nc, subject, body, headers);
     else if (command === 'sub') await subscribe(nc, subject, count);
+    else if (command === 'work') await work(nc, subject, count);
     else await request(nc, subject, body, headers, timeout);
   } finally {
     await nc.close();

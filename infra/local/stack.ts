@@ -11,6 +11,8 @@ import { readManifest } from '../bridge/manifest/read-manifest.ts';
 import { applyStreams, checkServer } from '../nats/apply.ts';
 import { connectTo } from '../nats/connect.ts';
 import { natsAddress } from '../nats/nats-settings.ts';
+import { applyQueues, planQueues } from '../nats/queues.ts';
+import { workSubjects } from '../nats/work-settings.ts';
 import { findNatsServer } from './find-nats-server.ts';
 import type { GuardedChild } from './guarded-child.ts';
 import { lockFolder } from './lock.ts';
@@ -71,8 +73,9 @@ export const startStack = async (settings: Settings, log: Log): Promise<Stack> =
   parts.defer(() => connection.close());
   await checkServer(connection);
   const manager = await jetstreamManager(connection);
-  const wanted = await localStreams(manager, settings.NATS_URL ? undefined : await freeBytes(folder));
+  const wanted = await localStreams(manager, settings.NATS_URL ? undefined : await freeBytes(folder), workSubjects(settings));
   await withProgress(log, 'creating the streams', applyStreams(manager, wanted, log));
+  await applyQueues(manager, await planQueues(manager, settings.WORK_DOMAINS));
 
   useSettings(settings);
   const starting = localInvoker(manifest).then((invoker) => startBridge({ manifest, connection, invoker, log, bridgeId: BRIDGE_ID }));

@@ -1,6 +1,7 @@
 /** `npm start`: the local stack in the foreground, until SIGINT or SIGTERM. */
 import { publicUrl } from '../nats/connect.ts';
 import { NATS_HELP } from '../nats/nats-settings.ts';
+import { WORK_HELP } from '../nats/work-settings.ts';
 import { readSettings } from './settings.ts';
 import { startStack } from './stack.ts';
 
@@ -13,6 +14,7 @@ ${NATS_HELP}
   HTTP_PORT     port of /healthz, /readyz and /metrics (8080; 0: any free one)
   DATA_DIR      where messages and table are kept (.mistersmith/data)
   TABLE_NAME    name of the table (mistersmith)
+${WORK_HELP}
   LOG_LEVEL     debug, info, warn or error (info)
   AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL
                 a DynamoDB that runs already, instead of a table of its own

@@ -3,7 +3,8 @@
  * domain; SYS, the server's own. The subjects are those of `ways.ts`.
  */
 import { subjects, toFilter } from '#shared/subjects.ts';
-import { filterOf, lastOrder, readState } from './permissions.ts';
+import { WORK_STREAM } from '../bridge/queues/work-queue.ts';
+import { filterOf, lastOrder, readState, takeWork } from './permissions.ts';
 import { fewest } from './subject-filters.ts';
 import { type Rule, rules, type Way } from './ways.ts';
 
@@ -33,7 +34,9 @@ const domainAccount = (domain: string, others: readonly string[]): AccountSpec =
   name: domain,
   exports: [...new Set([...within('ask', domain), ...within('call', domain)])].map(answered),
   imports: [
-    ...[...within('report', domain), ...lookUps].map((subject): Import => ({ kind: 'service', subject, from: CONTROL })),
+    ...[...within('report', domain), ...lookUps, ...takeWork(domain)].map(
+      (subject): Import => ({ kind: 'service', subject, from: CONTROL }),
+    ),
     ...within('tell', domain).map((subject): Import => ({ kind: 'stream', subject, from: CONTROL })),
     ...others.flatMap((other) => within('call', other).map((subject): Import => ({ kind: 'service', subject, from: other }))),
   ],
@@ -44,7 +47,9 @@ export const accounts = (domains: readonly string[]): AccountSpec[] => [
   {
     name: CONTROL,
     exports: [
-      ...[...everywhere('report'), ...lookUps].map(service),
+      ...[...everywhere('report'), ...lookUps, `$JS.ACK.${WORK_STREAM}.*.>`].map(service),
+      // A worker may ask for more than one at once.
+      answered(`$JS.API.CONSUMER.MSG.NEXT.${WORK_STREAM}.*`),
       ...everywhere('tell').map((subject): Export => ({ kind: 'stream', subject })),
     ],
     imports: domains.flatMap((domain) => within('ask', domain).map((subject): Import => ({ kind: 'service', subject, from: domain }))),

@@ -9,13 +9,15 @@ import { connectTo } from './connect.ts';
 import { describePlan, size } from './describe-plan.ts';
 import { NATS_HELP, natsAddress, natsConflicts, natsUrl, natsVariables } from './nats-settings.ts';
 import { cannotHold, roomFor } from './probe.ts';
+import { applyQueues, describeQueues, planQueues } from './queues.ts';
 import { type StreamSpec, streams } from './streams.ts';
 import { overlap } from './subject-filters.ts';
+import { WORK_HELP, workConflicts, workSubjects, workVariables } from './work-settings.ts';
 
 const HELP = `npm run nats:apply [-- --plan] [-- --delete-data]
 
-Creates and changes the streams and buckets of the product. What stands already and is right is left alone; no message is
-deleted unless --delete-data says so.
+Creates and changes the streams, buckets and queues of work of the product. What stands already and is right is left alone; no
+message is deleted unless --delete-data says so.
 
   --plan         shows what would be done, and does nothing
   --delete-data  may delete messages: by a tighter limit, or with a stream that has to be made anew
@@ -23,12 +25,14 @@ deleted unless --delete-data says so.
   NATS_URL      the NATS servers, divided by commas (needed; 2.12 or later, JetStream)
 ${NATS_HELP}
   REPLICAS      of each stream (3; 1 to 5)
-  BYTES         what all streams may take together on a server, such as 50GB (what production reserves)`;
+  BYTES         what all streams may take together on a server, such as 50GB (what production reserves)
+${WORK_HELP}`;
 
 const UNITS = { MB: 1e6, GB: 1e9, TB: 1e12 };
 
 const variables = z.object({
   ...natsVariables,
+  ...workVariables,
   NATS_URL: natsUrl,
   REPLICAS: wholeNumber(3, [1, 5], 'replicas'),
   BYTES: z
@@ -65,21 +69,24 @@ const checkRoom = async (manager: JetStreamManager, plan: readonly StreamPlan[],
 export const apply = async (args: string[], say: (line: string) => void, environment: Environment = process.env): Promise<void> => {
   const { values } = parseArgs({ args, options: { plan: { type: 'boolean' }, 'delete-data': { type: 'boolean' } } });
   const { settings, mistakes } = checkEnvironment(variables, environment);
-  const wrong = [...mistakes, ...natsConflicts(environment)];
+  const wrong = [...mistakes, ...natsConflicts(environment), ...(settings ? workConflicts(settings) : [])];
   if (!settings || wrong.length > 0) return refuse(wrong);
   const connection = await connectTo({ ...natsAddress(settings, settings.NATS_URL), name: 'nats:apply' });
   try {
     await checkServer(connection);
     const manager = await jetstreamManager(connection);
-    const wanted = streams({ replicas: settings.REPLICAS, bytes: settings.BYTES });
+    const wanted = streams({ replicas: settings.REPLICAS, bytes: settings.BYTES }, workSubjects(settings));
     await checkForeign(manager, wanted);
     const plan = await planStreams(manager, wanted, values['delete-data']);
-    const lines = describePlan(plan);
-    if (lines.length > 0) await checkRoom(manager, plan, settings.REPLICAS);
+    const queues = await planQueues(manager, settings.WORK_DOMAINS);
+    const changed = describePlan(plan);
+    const lines = [...changed, ...describeQueues(queues)];
+    if (changed.length > 0) await checkRoom(manager, plan, settings.REPLICAS);
     for (const line of lines.length > 0 ? lines : ['nothing to change']) say(line);
     if (values.plan || lines.length === 0) return;
     const { created, updated } = await carryOut(manager, plan, () => undefined);
-    say(`${created.length} created, ${updated.length} changed`);
+    const done = await applyQueues(manager, queues);
+    say(`${created.length + done.created} created, ${updated.length + done.updated} changed`);
   } finally {
     await connection.close();
   }

@@ -43,7 +43,8 @@ export const findStream = async (manager: JetStreamManager, name: string): Promi
   }
 };
 
-const attempt = async (what: string, work: Promise<unknown>): Promise<void> => {
+/** Rejects with a StreamsError that says what was refused. */
+export const attempt = async (what: string, work: Promise<unknown>): Promise<void> => {
   try {
     await work;
   } catch (cause) {

@@ -1,6 +1,8 @@
 /** What the bridge's user may do: what the manifest needs, and nothing else. */
 import type { Binding, FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
 import { TIMERS_STREAM } from '../bridge/publish/timers.ts';
+import { ADVISORY_STREAM } from '../bridge/queues/given-up.ts';
+import { WORK_STREAM } from '../bridge/queues/work-queue.ts';
 import { inboxPrefix, type Permissions } from './permissions.ts';
 import { fewest } from './subject-filters.ts';
 
@@ -10,6 +12,13 @@ const BUCKETS = ['BRIDGE_LEASES', 'BRIDGE_STATE'];
 
 const subjectsOf = ({ bindings }: FunctionEntry, ...kinds: Binding['source']['kind'][]): string[] =>
   bindings.flatMap(({ source }) => (kinds.includes(source.kind) ? source.subjects : []));
+
+/** Makes and reads the queues of work, and takes out what was given up; it takes no work. */
+const QUEUES = [
+  ...['INFO', 'MSG.GET', 'MSG.DELETE'].map((verb) => `$JS.API.STREAM.${verb}.${WORK_STREAM}`),
+  `$JS.API.CONSUMER.LIST.${WORK_STREAM}`,
+  `$JS.API.CONSUMER.CREATE.${WORK_STREAM}.*.work.>`,
+];
 
 /** Reads a stream and has consumers on it. */
 const consuming = (stream: string): string[] => [
@@ -38,11 +47,12 @@ const keeping = (bucket: string): string[] => [
 /** `watched`: the streams in which the bridge looks for what no function sees. */
 export const bridgePermissions = ({ functions }: Manifest, watched: readonly string[]): Permissions => {
   const streams = functions.flatMap(({ bindings }) => bindings.flatMap(({ source }) => (source.kind === 'jetstream' ? source.stream : [])));
-  const read = new Set([...streams, ...watched, TIMERS_STREAM]);
+  const read = new Set([...streams, ...watched, TIMERS_STREAM, ADVISORY_STREAM]);
   return {
     publish: fewest([
       ...ALWAYS,
       ...[...read].flatMap(consuming),
+      ...QUEUES,
       ...BUCKETS.flatMap(keeping),
       `$JS.API.STREAM.PURGE.${TIMERS_STREAM}`,
       ...functions.flatMap(({ publishes }) => publishes),

@@ -14,7 +14,7 @@ import { WATCHED_STREAMS } from '../bridge/sources/unrouted.ts';
 import { type AccountSpec, accounts, CONTROL, SYSTEM } from './accounts.ts';
 import { bridgePermissions } from './bridge-permissions.ts';
 import { domainsOf, type IssuedUser, isDomainRole, type Role, type Secrets } from './key-folder.ts';
-import { domainPermissions, operatorPermissions, type Permissions, provisionerPermissions, templates } from './permissions.ts';
+import { domainPermissions, operatorPermissions, type Permissions, provisionerPermissions, templatesOf } from './permissions.ts';
 import { streams } from './streams.ts';
 
 const pair = (seed: string): KeyPair => fromSeed(new TextEncoder().encode(seed));
@@ -49,7 +49,8 @@ const claimed = (role: Role, { publish, subscribe, answers }: Permissions): Part
   ...(isDomainRole(role) && MODEST),
 });
 
-const permissionsOf = (role: Role, manifest: Manifest): Permissions => {
+const permissionsOf = (role: Role, account: string, manifest: Manifest): Permissions => {
+  const templates = templatesOf(account);
   switch (role) {
     case 'bridge':
       return bridgePermissions(manifest, WATCHED_STREAMS);
@@ -100,7 +101,7 @@ export const accountClaims = async (secrets: Secrets, manifest: Manifest, users:
       })),
       limits: { ...limits, ...(spec.name === CONTROL ? STORAGE : NO_STORAGE) },
       signing_keys: Object.entries(roles).map(([role, key]) =>
-        newScopedSigner(pair(key), role, claimed(role as Role, permissionsOf(role as Role, manifest))),
+        newScopedSigner(pair(key), role, claimed(role as Role, permissionsOf(role as Role, spec.name, manifest))),
       ),
       ...(revoked.length > 0 && { revocations: Object.fromEntries(revoked.map(({ key, revoked }) => [key, revoked as number])) }),
     });

@@ -3,6 +3,7 @@
  * ids are the server's templates, so that credentials stay as they are when a permission changes.
  */
 import { segmentsOf, subjects, toFilter } from '#shared/subjects.ts';
+import { queueName, queuesOf, WORK_STREAM } from '../bridge/queues/work-queue.ts';
 import { PROBE_STREAM } from './probe.ts';
 import type { StreamSpec } from './streams.ts';
 import { fewest } from './subject-filters.ts';
@@ -23,7 +24,8 @@ export type Identity = {
   name: string;
 };
 
-export const templates: Identity = { id: '{{name()}}', domain: '{{account-name()}}', name: '{{tag(name)}}' };
+/** Of a user of the domain. The server fills in whole tokens only, and the name of a queue has the domain in it. */
+export const templatesOf = (domain: string): Identity => ({ id: '{{name()}}', domain, name: '{{tag(name)}}' });
 
 /** Every user has an inbox of its own: clients set it as their inbox prefix. */
 export const inboxPrefix = (id: string): string => `_INBOX.${id}`;
@@ -61,6 +63,12 @@ export const lastOrder = (supervisorId: string): string =>
 const entries = Object.entries(rules) as [keyof typeof subjects, Rule][];
 const rolesOf = (role: DomainRole): DomainRole[] => (role === 'agent' ? ['agent'] : ['agent', role]);
 
+/** Taking work from the queues of a domain, and saying what became of it. */
+export const takeWork = (domain: string): string[] =>
+  queuesOf(domain)
+    .map(queueName)
+    .flatMap((queue) => [`$JS.API.CONSUMER.MSG.NEXT.${WORK_STREAM}.${queue}`, `$JS.ACK.${WORK_STREAM}.${queue}.>`]);
+
 /** A user of a domain's account. */
 export const domainPermissions = (role: DomainRole, identity: Identity): Permissions => {
   const own = owner(identity);
@@ -73,7 +81,12 @@ export const domainPermissions = (role: DomainRole, identity: Identity): Permiss
       }),
     );
   return {
-    publish: fewest([...named('says'), ...(role === 'agent' ? [] : readState), ...(role === 'supervisor' ? [lastOrder(identity.id)] : [])]),
+    publish: fewest([
+      ...named('says'),
+      ...takeWork(identity.domain),
+      ...(role === 'agent' ? [] : readState),
+      ...(role === 'supervisor' ? [lastOrder(identity.id)] : []),
+    ]),
     subscribe: fewest([...named('hears'), `${inboxPrefix(identity.id)}.>`]),
     answers: ANSWERS,
   };
@@ -121,6 +134,10 @@ export const provisionerPermissions = ({ id }: Pick<Identity, 'id'>, streams: re
     ...[...streams.map(({ name }) => name), PROBE_STREAM].flatMap((name) =>
       ['INFO', 'CREATE', 'UPDATE', 'DELETE'].map((verb) => `$JS.API.STREAM.${verb}.${name}`),
     ),
+    // The queues of work.
+    `$JS.API.CONSUMER.LIST.${WORK_STREAM}`,
+    `$JS.API.CONSUMER.INFO.${WORK_STREAM}.*`,
+    `$JS.API.CONSUMER.CREATE.${WORK_STREAM}.*.work.>`,
   ].sort(),
   subscribe: [`${inboxPrefix(id)}.>`],
 });

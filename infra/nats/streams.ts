@@ -4,6 +4,7 @@
  */
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
+import { WORK_STREAM } from '../bridge/queues/work-queue.ts';
 
 /** What a stream must be; what is not named here is left as it stands. */
 export type StreamSpec = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 'subjects'>;
@@ -59,7 +60,7 @@ const inProduction: Sized[] = [
     10 * GB,
   ),
   {
-    ...stream('WORK_QUEUE', ['work.>'], 24 * HOUR, 20 * GB),
+    ...stream(WORK_STREAM, ['work.>'], 24 * HOUR, 20 * GB),
     retention: RetentionPolicy.Workqueue,
     // A full queue tells the publisher; discarding the oldest would lose queued work silently.
     discard: DiscardPolicy.New,
@@ -88,8 +89,13 @@ const timers: StreamSpec = {
 
 const reserved = inProduction.reduce((sum, { max_bytes }) => sum + max_bytes, 0);
 
-export const streams = ({ replicas, bytes }: StreamSizes): StreamSpec[] => {
+/** `work`: what the stream of work stores. */
+export const streams = ({ replicas, bytes }: StreamSizes, work: readonly string[] = ['work.>']): StreamSpec[] => {
   const scale = Math.min(1, bytes / reserved);
-  const sized = inProduction.map((spec) => ({ ...spec, max_bytes: Math.floor(spec.max_bytes * scale) }));
+  const sized = inProduction.map((spec) => ({
+    ...spec,
+    ...(spec.name === WORK_STREAM && { subjects: [...work] }),
+    max_bytes: Math.floor(spec.max_bytes * scale),
+  }));
   return [...sized, timers].map((spec) => ({ ...spec, num_replicas: replicas }));
 };

@@ -4,7 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { queueConsumer, queuesOf } from '#infra/bridge/queues/work-queue.ts';
 import { setupNats, type TestNats } from '#test/support/nats.ts';
 import { configuredNats } from '#test/support/nats-with.ts';
 
@@ -70,11 +72,20 @@ describe('npm run -s nats', () => {
     expect(await run(['req', 'nobody'])).toEqual(['nobody answers requests on nobody\n', 1]);
   });
 
+  it('work takes what is queued for a domain, and what it has printed is done', async () => {
+    const manager = await jetstreamManager(nats.connection);
+    for (const queue of queuesOf('nlp')) await manager.consumers.add('WORK_QUEUE', queueConsumer(queue));
+    await jetstream(nats.connection).publish('work.nlp.low.parse', 'a job');
+    expect(await run(['work', 'nlp', '--count', '1'])).toEqual(['work.nlp.low.parse a job\ntaking work of nlp\n', 0]);
+    expect((await manager.streams.info('WORK_QUEUE')).state.messages).toBe(0);
+  });
+
   it.each([
-    [[], /^say pub, sub or req: npm run -s nats -- --help shows how$/m],
+    [[], /^say pub, sub, req or work: npm run -s nats -- --help shows how$/m],
     [['pub', 'agent.*.cmd.pause'], /has the wildcard "\*", which reaches nobody in a publish/],
-    [['publish', 'a'], /^publish is not pub, sub or req/],
+    [['publish', 'a'], /^publish is not pub, sub, req or work/],
     [['pub'], /^pub needs a subject/],
+    [['work'], /^work needs a domain/],
     [['pub', 'a', 'two', 'words'], /^there are 1 arguments too many/],
     [['sub', 'a', '--count', '0'], /^--count 0 is not a number above 0/],
     [['pub', 'a', '', '-H', 'x'], /^-H x is not name:value/],

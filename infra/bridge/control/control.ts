@@ -2,7 +2,7 @@
  * What an operator may do with bindings, as requests on `control.bridge.*`: see, pause, resume, reset, replay. Any bridge
  * answers: it looks whether that can be done and writes it into the binding's state; the owner sees the state and acts.
  */
-import type { JetStreamManager } from '@nats-io/jetstream';
+import { JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import {
   controlBridgeList,
@@ -15,8 +15,10 @@ import {
 import { readMessage } from '#shared/messages/read.ts';
 import type { Binding, Manifest } from '../manifest/manifest.ts';
 import { sharesOf } from '../manifest/shares.ts';
+import { isApiError } from '../ports/api-error.ts';
 import { batchRecord, durableName } from '../ports/record.ts';
 import { dueSubjects } from '../publish/timers.ts';
+import { readQueues } from '../queues/read-queues.ts';
 import { findConsumer } from '../sources/durable-consumer.ts';
 import { respondTo } from '../sources/request-source.ts';
 import type { BindingState, BindingStates } from './binding-state.ts';
@@ -82,7 +84,7 @@ const handle = async (options: ControlOptions, bindings: readonly Known[], msg: 
   const { event } = read;
   switch (event.message) {
     case 'controlBridgeList':
-      return { bindings: await Promise.all(bindings.map((known) => describe(options, known))) };
+      return { bindings: await Promise.all(bindings.map((known) => describe(options, known))), queues: await queuesOf(options) };
     case 'controlBridgeShow':
       return { bindings: await Promise.all(named(bindings, event.body.binding).map((known) => describe(options, known))) };
     case 'controlBridgePause':
@@ -135,6 +137,15 @@ const position = async (manager: JetStreamManager, stream: string, binding: stri
   } catch (error) {
     return { problem: `its consumer cannot be read: ${(error as Error).message}` };
   }
+};
+
+/** None where there is no stream of work. */
+const queuesOf = async ({ manager }: ControlOptions) => {
+  const readings = await readQueues(manager).catch((error: Error) => {
+    if (isApiError(error, JetStreamApiCodes.StreamNotFound)) return [];
+    throw error;
+  });
+  return readings.map(({ name, oldestAgeSeconds, ...reading }) => ({ queue: name, ...reading, oldest_age_seconds: oldestAgeSeconds }));
 };
 
 const LOST = {

@@ -28,7 +28,8 @@ const toOutgoing = ({ fn }: Dispatch, batch: readonly Held[], outputs: Answer['p
       cause: output.cause,
       subject: output.subject,
       data: output.encoding === 'base64' ? Buffer.from(output.data, 'base64') : output.data,
-      headers: { ...output.headers, [PUBLISHED_BY]: [fn.name] },
+      // Clients hand the headers of a request back with the answer (nats-py), which is not the function's own.
+      headers: output.reply ? { ...output.headers } : { ...output.headers, [PUBLISHED_BY]: [fn.name] },
       messageId: `${fn.name}.${output.epoch ?? epoch}:${output.cause}:${index}`,
       ...((!first.has(output.cause) || output.epoch) && { again: true as const }),
       ...(output.reply && { reply: output.reply }),

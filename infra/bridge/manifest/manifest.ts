@@ -1,5 +1,5 @@
 /** What the bridge knows of the functions: names, bindings and limits, as `serverless.yml` declares them. */
-import type { Pattern } from '../filter/event-pattern.ts';
+import type { Pattern } from '#shared/event-pattern/event-pattern.ts';
 
 export type SourceSpec =
   | { kind: 'jetstream'; stream: string; subjects: string[] }

@@ -1,9 +1,11 @@
 /**
- * The metrics of Lambda's event source mappings for CloudWatch, in its embedded metric format: one JSON line a binding and
- * minute on standard output, which the log agent of a container on AWS (or a log driver) takes from there. CloudWatch charges
- * for every metric in every hour that has a value of it, so what was not counted is left out.
+ * The metrics of Lambda's event source mappings for CloudWatch, in its embedded metric format: one JSON line a binding (and a
+ * queue of work) and minute on standard output, which the log agent of a container on AWS (or a log driver) takes from there.
+ * CloudWatch charges for every metric in every hour that has a value of it, so what was not counted is left out.
  */
 import { type Clock, systemClock } from '#shared/clock.ts';
+import { depthOf, type QueueReading } from '../queues/read-queues.ts';
+import { WORK_STREAM } from '../queues/work-queue.ts';
 import type { BindingMetrics, BridgeMetrics } from './metrics.ts';
 
 const EVERY_MS = 60_000;
@@ -30,14 +32,21 @@ const LEVELS = {
   },
 } satisfies Record<string, { unit: string; read(of: BindingMetrics): number | undefined }>;
 
+/** Of a queue of work that is not empty: dimension `Stream`, alone and with `Domain` and `Priority`. */
+const OF_QUEUES = {
+  WorkQueueDepth: { unit: 'Count', read: depthOf },
+  WorkQueueAge: { unit: 'Milliseconds', read: (of) => Math.round(of.oldestAgeSeconds * 1000) },
+} satisfies Record<string, { unit: string; read(of: QueueReading): number }>;
+
 /** Dimensions `FunctionName` (as Lambda calls it) and `EventSource` (the binding). */
 export type BridgeMetric = keyof typeof COUNTS | keyof typeof LEVELS;
+export type QueueMetric = keyof typeof OF_QUEUES;
 
 export type EmfOptions = {
-  metrics: Pick<BridgeMetrics, 'bindings'>;
+  metrics: Pick<BridgeMetrics, 'bindings' | 'queues'>;
   /** Told one line at a time, without its end. */
   write(line: string): void;
-  /** Before the names of functions, so that stages in one account are told apart. */
+  /** Before the names of functions and of the stream, so that stages in one account are told apart. */
   prefix?: string;
   clock?: Clock;
 };
@@ -59,7 +68,13 @@ export const writeEmf = ({ metrics, write, prefix = '', clock = systemClock }: E
       });
       const levels = Object.entries(LEVELS).map(([name, { unit, read }]) => ({ name, unit, value: read(of) }));
       const known = [...counts, ...levels].filter((metric): metric is Metric => metric.value !== undefined);
-      if (known.length > 0) write(emfLine(prefix, binding, known, clock.now()));
+      const names = { FunctionName: `${prefix}${binding.split('.')[0]}`, EventSource: binding };
+      if (known.length > 0) write(emfLine([Object.keys(names)], names, known, clock.now()));
+    }
+    for (const queue of metrics.queues.read().filter((one) => depthOf(one) > 0)) {
+      const names = { Stream: `${prefix}${WORK_STREAM}`, Domain: queue.domain, Priority: queue.priority };
+      const levels = Object.entries(OF_QUEUES).map(([name, { unit, read }]) => ({ name, unit, value: read(queue) }));
+      write(emfLine([['Stream'], Object.keys(names)], names, levels, clock.now()));
     }
   };
   let cancel: () => void;
@@ -78,16 +93,16 @@ export const writeEmf = ({ metrics, write, prefix = '', clock = systemClock }: E
 
 type Metric = { name: string; unit: string; value: number };
 
-const emfLine = (prefix: string, binding: string, metrics: Metric[], timestamp: number): string => {
+/** `names`: the values of all dimensions. */
+const emfLine = (dimensions: string[][], names: Record<string, string>, metrics: Metric[], timestamp: number): string => {
   const directive = {
     Namespace: BRIDGE_NAMESPACE,
-    Dimensions: [['FunctionName', 'EventSource']],
+    Dimensions: dimensions,
     Metrics: metrics.map(({ name, unit }) => ({ Name: name, Unit: unit })),
   };
   return JSON.stringify({
     _aws: { Timestamp: timestamp, CloudWatchMetrics: [directive] },
-    FunctionName: `${prefix}${binding.split('.')[0]}`,
-    EventSource: binding,
+    ...names,
     ...Object.fromEntries(metrics.map(({ name, value }) => [name, value])),
   });
 };

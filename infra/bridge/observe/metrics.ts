@@ -4,6 +4,7 @@
  * `polled_events_total`.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
+import { depthOf, type QueueReading } from '../queues/read-queues.ts';
 import { type Count, type CountByCode, count, countByCode, type Histogram, histogram, level, watched } from './series.ts';
 
 const SIZES = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
@@ -93,12 +94,34 @@ export const createMetrics = () => {
 
   exposed(registry, 'duty', duties).gauge('owned', 'Whether this bridge owns the function or partition', (m) => m.read());
 
+  let queues: readonly QueueReading[] = [];
+  const ofQueues = (name: string, help: string, of: (queue: QueueReading) => number) => {
+    const collect = function (this: Gauge<'domain' | 'priority'>) {
+      this.reset();
+      for (const queue of queues) this.set({ domain: queue.domain, priority: queue.priority }, of(queue));
+    };
+    new Gauge({ name: `mistersmith_bridge_${name}`, help, labelNames: ['domain', 'priority'], registers: [registry], collect });
+  };
+  ofQueues('work_queue_depth', 'Messages of a queue of work that are not done', depthOf);
+  ofQueues(
+    'work_queue_oldest_age_seconds',
+    'Age of the oldest message of a queue of work that is not done',
+    (queue) => queue.oldestAgeSeconds,
+  );
+
   return {
     binding: bindings.of,
     function: functions.of,
     /** Whether this bridge has the duty: 1 or 0. */
     owned: duties.of,
     bindings: bindings as ReadonlyMap<string, BindingMetrics>,
+    /** Of the bridge that looks after them; none at others. */
+    queues: {
+      set: (readings: readonly QueueReading[]) => {
+        queues = readings;
+      },
+      read: () => queues,
+    },
     unrouted: new Counter({
       name: 'mistersmith_bridge_unrouted_total',
       help: 'Messages on a stream whose subject nobody knows',
