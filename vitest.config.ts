@@ -16,6 +16,13 @@ const aboutFunctions = [
   'metrics-collector',
   'orchestrator-monitor',
   'alerts',
+  'workflow',
+  'saga',
+  'commands',
+  'election',
+  'consensus',
+  'barrier',
+  'resource-manager',
 ];
 
 export default defineConfig({

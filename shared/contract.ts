@@ -12,7 +12,7 @@ export type Floor = { sequence: number; asOf: string; from?: number };
 
 export type Headers = Record<string, string[]>;
 
-/** On every output: the function that published it. The bridge gives a function its own outputs only where it asks for them. */
+/** On every output without a reply subject: the function that published it. The bridge gives a function its own outputs only where it asks for them. */
 export const PUBLISHED_BY = 'X-Published-By';
 
 export type BatchRecord = {

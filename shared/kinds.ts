@@ -14,6 +14,7 @@ export const ownerOf: Readonly<Record<string, string>> = {
   task: 'task-assignment',
   slots: 'task-assignment',
   waiting: 'task-assignment',
+  bulkhead: 'task-assignment',
   circuit: 'circuit-breaker',
   letter: 'dlq-processor',
   'letter-group': 'dlq-processor',
@@ -38,6 +39,9 @@ export const ownerOf: Readonly<Record<string, string>> = {
   election: 'election',
   leadership: 'election',
   consensus: 'consensus',
+  routing: 'router',
+  'routing-turns': 'router',
   workflow: 'workflow',
   saga: 'saga',
+  taskgroup: 'task-coordinator',
 };

@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Headers } from '#shared/contract.ts';
+import type { Reader } from '#shared/entity/reader.ts';
 import { type Answered, defineQuery } from '#shared/function/query.ts';
 import { agentAction } from '#shared/messages/discovery.ts';
 import type { Received } from '#shared/messages/message.ts';
@@ -59,8 +60,14 @@ export const answer = (instances: readonly Agent[], request: Request): Answered 
   return { forward: [{ subject, raw: request.body, headers, ...(request.reply !== undefined && { reply: request.reply }) }] };
 };
 
+/** The healthy, and others only to say why there are none: a role may have had many instances that are gone. */
+const instancesOf = async (role: { domain: string; name: string }, reader: Reader): Promise<Agent[]> => {
+  const healthy = await findAgents(reader, { ...role, healthy: true }, MAX_INSTANCES);
+  return healthy.length > 0 ? healthy : findAgents(reader, role, MAX_INSTANCES);
+};
+
 export const address = defineQuery({
   message: agentAction,
-  read: async ({ params: { domain, name } }, reader) => (NO_DOMAINS.has(domain) ? [] : findAgents(reader, { domain, name }, MAX_INSTANCES)),
+  read: ({ params: { domain, name } }, reader) => (NO_DOMAINS.has(domain) ? Promise.resolve([]) : instancesOf({ domain, name }, reader)),
   answer,
 });

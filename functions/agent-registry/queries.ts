@@ -1,4 +1,5 @@
 /** `agents.discovery.resolve` and `find`: answered from the table, without changing anything. */
+import { showQuery } from '#shared/function/entity-query.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { discoveryFind, discoveryResolve } from '#shared/messages/discovery.ts';
 import { type Agent, agentKind, toWire } from '#shared/registry/agent.ts';
@@ -8,13 +9,12 @@ const DEFAULT_LIMIT = 100;
 /** An agent is about 500 bytes in the answer, which has to fit a message. */
 const MAX_LIMIT = 1000;
 
-export const resolve = defineQuery({
+export const resolve = showQuery({
   message: discoveryResolve,
-  read: async ({ body: { agent_id } }, reader) => (await reader.load(agentKind, [agent_id])).get(agent_id),
-  answer: (agent: Agent | undefined, request) =>
-    agent
-      ? { body: { agent: toWire(agent) } }
-      : { error: { code: 'not_found', message: `no agent ${request.body.agent_id} is known: it sends agent.<id>.created first` } },
+  kind: agentKind,
+  id: ({ body }) => body.agent_id,
+  body: (_, agent) => ({ agent: toWire(agent) }),
+  missing: (id) => `no agent ${id} is known: it sends agent.<id>.created first`,
 });
 
 export const find = defineQuery({

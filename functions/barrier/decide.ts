@@ -13,7 +13,8 @@ import { over, refused } from './outputs.ts';
 import { partyKey, partyKind, withBarrier } from './party.ts';
 import type { Settings } from './settings.ts';
 
-const MAX_PAST = 4;
+/** Phases that a late copy of an arrival does not open again: a client may publish it once more seconds later. */
+const MAX_PAST = 20;
 const MAX_MISSING = 50;
 /** An alarm that is so much too late tells of an outage, in which nobody could arrive: who waits to be heard gets time to be. */
 const LATE_MS = 2000;
@@ -91,13 +92,17 @@ const leave = (before: Barrier, participant: string, goneAt: number, context: Ct
   const isOldCrew = before.phase?.arrived.every(({ agent }) => isExpected(before, agent)) ?? true;
   const isAwaited = isOldCrew && before.expected.includes(participant) && !before.gone.includes(participant);
   if (came ? came.at > goneAt : !isAwaited) return conclude(context, before, before);
-  if (before.onDeath === 'break') {
-    if (!before.phase) return conclude(context, before, before);
-    const missing = [...new Set([participant, ...missingAt(before)])];
-    return breakOff(before, before, missing, { code: 'participant_gone', reason: `participant ${participant} is gone` }, context);
-  }
+  const breakFor = (open: Barrier) => {
+    if (!open.phase) return conclude(context, before, open);
+    const missing = [...new Set([participant, ...missingAt(open)])];
+    return breakOff(before, open, missing, { code: 'participant_gone', reason: `participant ${participant} is gone` }, context);
+  };
+  if (before.onDeath === 'break') return breakFor(before);
   const phase = before.phase && { ...before.phase, arrived: before.phase.arrived.filter((one) => one !== came) };
-  return settle(before, { ...before, phase, gone: [...before.gone, participant] }, context);
+  const gone = [...before.gone, participant];
+  // Nobody is left: the next crew begins anew.
+  if (gone.length === before.parties) return breakFor({ ...before, phase, gone: [], expected: before.isNamed ? before.expected : [] });
+  return settle(before, { ...before, phase, gone }, context);
 };
 
 const wake = (before: Barrier, context: Ctx): Decision<Barrier> => {

@@ -3,7 +3,7 @@ import { type Decision, done } from '#shared/entity/entity.ts';
 import { headerOf } from '#shared/messages/headers.ts';
 import { type Command, childrenExpire, MAX_TARGETS, noBits, PAGE, pageOf, targetsName } from './command.ts';
 import { answerOf } from './outputs.ts';
-import { askedBy, type Request } from './request.ts';
+import { askedBy, definitionOf, type Request } from './request.ts';
 import { type CommandContext, send } from './send.ts';
 
 const MAX_BODY_BYTES = 65_536;
@@ -31,6 +31,7 @@ export const begin = (request: Request, context: CommandContext): Decision<Comma
     return refuse('not_found', 'no agent is registered that the command is for: agents.discovery.find shows who is');
   const command: Command = {
     verb: asked.verb,
+    asked: definitionOf(asked),
     body: asked.body,
     ...(asked.by !== undefined && { by: asked.by }),
     ...(request.reply !== undefined && { reply: request.reply }),

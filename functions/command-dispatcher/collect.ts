@@ -27,7 +27,7 @@ const saidIn = ({ body, headers }: Answer): Said => {
 
 export const collect = (command: Command, answer: Answer, { id, now }: Pick<Context, 'id' | 'now'>): Decision<Command> => {
   const n = placeOf(command, answer);
-  if (!(n >= 0 && n < command.size) || hasAnswered(command, n)) return done();
+  if (!(Number.isInteger(n) && n >= 0 && n < command.size) || hasAnswered(command, n)) return done();
   const said = saidIn(answer);
   const bytes = Buffer.byteLength(JSON.stringify(said));
   const fits = command.saidBytes + bytes <= IN_STATE_BYTES[command.size <= PAGE ? 'whole' : 'paged'];

@@ -6,10 +6,10 @@ import * as z from 'zod';
 import type { Kind } from '#shared/entity/kind.ts';
 import { COMMANDS } from '#shared/messages/control-coordination.ts';
 
-/** Targets of a page, and at most so many are sent to by one decision. */
+/** Targets of a page, and at most so many are sent to by one decision: what they answer, and the deadline, have their turn between. */
 export const PAGE = 500;
 export const MAX_TARGETS = 10_000;
-/** Bytes that one decision publishes, about. */
+/** Bytes that one decision publishes, about: an answer of Lambda has 6 MB. */
 const SEND_BYTES = 1_000_000;
 const KEEP_MS = 24 * 3_600_000;
 
@@ -25,6 +25,8 @@ export type Said = z.infer<typeof saidSchema>;
 const commandSchema = z.object({
   /** `health`: a check. */
   verb: z.enum([...COMMANDS, 'health']),
+  /** What was asked of whom, as a hash: the same id with another one is a mistake. */
+  asked: z.string().exactOptional(),
   /** What each target is sent. */
   body: z.record(z.string(), z.unknown()),
   by: z.string().exactOptional(),
@@ -55,6 +57,9 @@ export const commandKind: Kind<Command> = {
   version: 1,
   expiresAt: (command) => (command.closedAt ?? command.deadline) + KEEP_MS,
 };
+
+/** Whether it has still to be sent to somebody for the first time, though nobody waits any more. */
+export const isUnsent = ({ round, verb }: Command): boolean => round === 0 && verb !== 'health';
 
 /** When its children may be forgotten, epoch ms. */
 export const childrenExpire = (command: Command): number => command.deadline + KEEP_MS;

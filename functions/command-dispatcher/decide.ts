@@ -13,9 +13,9 @@ import { agentCommand, systemControl } from '#shared/messages/phase2.ts';
 import { isToken } from '#shared/subjects.ts';
 import { begin, refuse } from './begin.ts';
 import { type Answer, collect } from './collect.ts';
-import { type Command, commandKind } from './command.ts';
+import { type Command, commandKind, isUnsent } from './command.ts';
 import { answerOf } from './outputs.ts';
-import { askedBy, commandIdOf, type Request } from './request.ts';
+import { askedBy, commandIdOf, definitionOf, type Request } from './request.ts';
 import { type CommandContext, send } from './send.ts';
 import { readView } from './targets.ts';
 
@@ -41,20 +41,22 @@ export const decide = (command: Command | undefined, event: Event, context: Comm
 
 /** Somebody asks again for what is under way, or is over. */
 const again = (command: Command, request: Request, { id }: CommandContext): Decision<Command> => {
-  const verb = askedBy(request)?.verb;
-  if (verb !== command.verb)
-    return refuse('invalid_command_id', `command ${id} is ${command.verb}, not ${verb}: give another command another command_id`);
+  const asked = askedBy(request);
+  if (!asked || definitionOf(asked) !== (command.asked ?? definitionOf(asked)))
+    return refuse('invalid_command_id', `command ${id} is another one, of ${command.verb}: give this one a command_id of its own`);
   if (command.closedAt !== undefined) return done({ reply: { body: answerOf(command, id) } });
   return request.reply === undefined ? done() : done({ state: { ...command, reply: request.reply } });
 };
 
 const wake = (command: Command, context: CommandContext): Decision<Command> => {
   const { id, now, wakeAt } = context;
-  if (command.closedAt !== undefined) return done({ wakeAt: null });
-  if (now >= command.deadline) {
+  const isClosed = command.closedAt !== undefined;
+  if (isClosed && !isUnsent(command)) return done({ wakeAt: null });
+  if (!isClosed && now >= command.deadline) {
     const { reply, ...rest } = command;
     const state = { ...rest, closedAt: now };
-    return done({ state, wakeAt: null, ...(reply !== undefined && { publish: [{ subject: reply, body: answerOf(state, id) }] }) });
+    const wakeAt = isUnsent(command) ? now : null;
+    return done({ state, wakeAt, ...(reply !== undefined && { publish: [{ subject: reply, body: answerOf(state, id) }] }) });
   }
   return wakeAt === null || now < wakeAt ? done() : done(send(command, context));
 };

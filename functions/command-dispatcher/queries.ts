@@ -8,6 +8,21 @@ import { readPage } from './targets.ts';
 
 export type PageView = { command: Command; ids: readonly string[]; more: ReadonlyMap<number, Said> };
 
+/** Of answers that are children: a NATS server takes 1 MB by default. */
+const MAX_SHOWN_BYTES = 700_000;
+
+/** Of answers that do not fit any more only the size is told. */
+const fitting = (more: ReadonlyMap<number, Said>): Map<number, Said> => {
+  let left = MAX_SHOWN_BYTES;
+  return new Map(
+    [...more].map(([n, said]) => {
+      const bytes = Buffer.byteLength(JSON.stringify(said));
+      left -= bytes;
+      return [n, left >= 0 ? said : { bytes }];
+    }),
+  );
+};
+
 const view = async (id: string, page: number, reader: Reader): Promise<PageView | undefined> => {
   const command = (await reader.load(commandKind, [id])).get(id);
   if (!command) return undefined;
@@ -26,6 +41,6 @@ export const show = defineQuery({
     const pages = pagesOf(command.size);
     if (page >= pages)
       return { error: { code: 'no_such_page', message: `command ${command_id} has pages 0 to ${pages - 1}, not ${page}` } };
-    return { body: { ...summary(command, command_id), page, pages, ...pageToWire(command, page, ids, more) } };
+    return { body: { ...summary(command, command_id), page, pages, ...pageToWire(command, page, ids, fitting(more)) } };
   },
 });

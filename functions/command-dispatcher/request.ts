@@ -39,6 +39,8 @@ export const askedBy = (request: Request): Asked | undefined => {
   }
 };
 
+export const definitionOf = ({ verb, body, to }: Asked): string => contentId({ verb, body, to });
+
 const selected = (request: Checked): CommandTargets => {
   if (request.message === 'healthCheckAll') return { all: true };
   const { domain, capability } = request.body;

@@ -11,7 +11,7 @@ export type CommandContext = Context<Settings, View>;
 export const send = (
   command: Command,
   { id, now, view, settings }: CommandContext,
-): { state: Command; publish: Output[]; wakeAt: number } => {
+): { state: Command; publish: Output[]; wakeAt: number | null } => {
   const due = dueTargets(command);
   const publish: Output[] = [];
   for (const n of due) {
@@ -23,6 +23,7 @@ export const send = (
   const last = due.at(-1);
   if (last !== undefined && !isLastDue(command, last)) return { state: { ...command, next: last + 1 }, publish, wakeAt: now };
   const round = command.round + 1;
+  if (command.closedAt !== undefined) return { state: { ...command, round, next: 0 }, publish, wakeAt: null };
   const pause = Math.min(settings.resendMs, (command.deadline - command.startedAt) / 4) * 2 ** command.round;
   const wakeAt = round < settings.attempts ? Math.min(command.deadline, Math.ceil(now + pause)) : command.deadline;
   return { state: { ...command, round, next: 0 }, publish, wakeAt };

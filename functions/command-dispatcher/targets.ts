@@ -2,10 +2,10 @@
 import type { Alarm } from '#shared/entity/entity.ts';
 import { idOf } from '#shared/entity/key.ts';
 import type { Reader } from '#shared/entity/reader.ts';
-import type { CommandTargets } from '#shared/messages/control-coordination.ts';
+import { type CommandTargets, MAX_COMMANDED_ID } from '#shared/messages/control-coordination.ts';
 import { findAgents } from '#shared/registry/candidates.ts';
 import type { Answer } from './collect.ts';
-import { commandKind, dueTargets, MAX_TARGETS, pageOf, targetsName } from './command.ts';
+import { commandKind, dueTargets, isUnsent, MAX_TARGETS, pageOf, targetsName } from './command.ts';
 import { askedBy, commandIdOf, type Request } from './request.ts';
 
 /** `resolved`: the targets by command; one more than there may be says that there are too many. `pages`: by `<command>/<page>`. */
@@ -26,16 +26,19 @@ export const readView = async (events: readonly (Request | Answer | Alarm)[], re
 const resolve = async ({ agent_ids, domain, capability }: CommandTargets, reader: Reader): Promise<string[]> => {
   if (agent_ids) return [...new Set(agent_ids)];
   const agents = await findAgents(reader, { domain, capability }, MAX_TARGETS + 1);
-  return agents.map(({ profile }) => profile.agent_id).sort();
+  return agents
+    .map(({ profile }) => profile.agent_id)
+    .filter((id) => id.length <= MAX_COMMANDED_ID)
+    .sort();
 };
 
 const readPages = async (ids: readonly string[], reader: Reader): Promise<Map<string, string[]>> => {
   const pages = new Map<string, string[]>();
   if (ids.length === 0) return pages;
   for (const [id, command] of await reader.load(commandKind, ids)) {
-    const wanted = new Set(command.closedAt === undefined ? dueTargets(command).map(pageOf) : []);
+    const wanted = new Set(command.closedAt === undefined || isUnsent(command) ? dueTargets(command).map(pageOf) : []);
     wanted.delete(0);
-    for (const page of wanted) pages.set(`${id}/${page}`, await readPage(id, page, reader));
+    await Promise.all([...wanted].map(async (page) => pages.set(`${id}/${page}`, await readPage(id, page, reader))));
   }
   return pages;
 };

@@ -4,24 +4,13 @@
  * a round and never agreement.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Alarm, type Context, type Decision, defineEntity, done } from '#shared/entity/entity.ts';
+import { type Alarm, type Context, type Decision, defineEntity, done, type Output } from '#shared/entity/entity.ts';
 import { type Consensus, consensus, consensusRound } from '#shared/messages/consensus.ts';
 import type { Received } from '#shared/messages/message.ts';
-import { learned, proposed, quorum, refused } from './outputs.ts';
+import { canBePromised, majorityOf, promisedBy } from './majority.ts';
+import { learned, prepared, proposed, quorum, refused } from './outputs.ts';
 import type { Settings } from './settings.ts';
-import {
-  type Ballot,
-  ballotOf,
-  decided,
-  lastAccepted,
-  majorityOf,
-  possiblePromises,
-  promisedBy,
-  pruned,
-  type Synod,
-  synodKind,
-  withBallot,
-} from './synod.ts';
+import { type Ballot, ballotOf, decided, pruned, type Synod, synodKind, withBallot } from './synod.ts';
 
 type Event = Received<typeof consensus> | Received<typeof consensusRound>;
 type Ctx = Context<Settings>;
@@ -63,10 +52,17 @@ const prepare = (synod: Synod, { round, sender }: Consensus, { id }: Ctx): Decis
     return done({
       publish: [refused(id, synod, round, sender, 'round_taken', `round ${round} is ${known.proposer}'s: take a higher one`)],
     });
-  if (known) return known.bound === undefined || known.proposal ? done() : done({ publish: [quorum(id, synod, known)] });
-  if (round <= synod.closed || possiblePromises(synod, round) < majorityOf(synod))
+  // Who says it again may not have heard what came of it.
+  if (known) return done({ publish: [heardOf(id, synod, known)] });
+  if (round <= synod.closed || !canBePromised(synod, round))
     return done({ publish: [refused(id, synod, round, sender, 'round_too_low', `round ${round} is too low: take a higher one`)] });
-  return done({ state: pruned(withBallot(synod, { round, proposer: sender, promises: [], accepts: [] })) });
+  const ballot: Ballot = { round, proposer: sender, promises: [], isProposed: false, accepts: [] };
+  return done({ state: pruned(withBallot(synod, ballot)), publish: [prepared(id, ballot)] });
+};
+
+const heardOf = (id: string, synod: Synod, ballot: Ballot): Output => {
+  if (ballot.isProposed) return proposed(id, synod, ballot);
+  return ballot.isBound === undefined ? prepared(id, ballot) : quorum(id, synod, ballot);
 };
 
 /** An acceptor, or whoever becomes one by what it says. */
@@ -78,14 +74,14 @@ const joined = (synod: Synod, agent: string): Synod | undefined => {
 const promise = (before: Synod, { round, sender }: Consensus, { id }: Ctx): Decision<Synod> => {
   const synod = joined(before, sender);
   if (!synod || synod.learned || promisedBy(synod, sender) >= round) return done();
-  const bindsTo: Synod = { ...synod, promised: { ...synod.promised, [sender]: round } };
+  const promised: Synod = { ...synod, promised: { ...synod.promised, [sender]: round } };
   const known = ballotOf(synod, round);
-  if (!known) return done({ state: pruned(bindsTo) });
-  const ballot: Ballot = { ...known, promises: [...known.promises, sender] };
-  if (known.bound !== undefined || ballot.promises.length < majorityOf(synod)) return done({ state: pruned(withBallot(bindsTo, ballot)) });
-  const bound: Ballot = { ...ballot, bound: lastAccepted(synod, ballot.promises, round) };
-  const after = withBallot(bindsTo, bound);
-  return done({ state: pruned(after), publish: [quorum(id, after, bound)] });
+  if (!known || known.isBound !== undefined) return done({ state: pruned(promised) });
+  const promises = [...known.promises, sender];
+  if (promises.length < majorityOf(synod)) return done({ state: pruned(withBallot(promised, { ...known, promises })) });
+  const isBound = synod.proposal?.acceptedBy.some((acceptor) => promises.includes(acceptor)) ?? false;
+  const ballot: Ballot = { ...known, promises: [], isBound };
+  return done({ state: pruned(withBallot(promised, ballot)), publish: [quorum(id, synod, ballot)] });
 };
 
 /** JSON of a value: it is kept in the state, which has to fit an item of the table. */
@@ -96,31 +92,38 @@ const propose = (synod: Synod | undefined, { round, sender, value }: Consensus, 
   const refuse = (code: string, message: string) => done<Synod>({ publish: [refused(id, synod, round, sender, code, message)] });
   if (!synod || !ballot || ballot.proposer !== sender)
     return refuse('not_prepared', `${sender} has no round ${round}: prepare a higher one`);
-  if (ballot.bound === undefined)
+  if (ballot.isBound === undefined)
     return refuse('no_majority', `${ballot.promises.length} of ${synod.size} have promised round ${round}: wait for a majority`);
   if (value === undefined || JSON.stringify(value).length > MAX_VALUE)
     return refuse('bad_value', `a proposal has a value of at most ${MAX_VALUE} characters: send one`);
-  if (ballot.proposal && isDeepStrictEqual(ballot.proposal.value, value)) return done();
-  if (ballot.proposal) return refuse('already_proposed', `round ${round} has its proposal: prepare a higher one`);
-  const must = ballot.bound === null ? { value } : ballotOf(synod, ballot.bound)?.proposal;
-  if (!must || !isDeepStrictEqual(must.value, value))
-    return refuse('must_propose', `the value of round ${ballot.bound} may be decided already: propose that`);
-  const after: Ballot = { ...ballot, proposal: { value } };
-  return done({ state: withBallot(synod, after), publish: [proposed(id, after, value)] });
+  const isSame = synod.proposal !== undefined && isDeepStrictEqual(synod.proposal.value, value);
+  if (ballot.isProposed)
+    return isSame
+      ? done({ publish: [proposed(id, synod, ballot)] })
+      : refuse('already_proposed', `round ${round} has its proposal: prepare a higher one`);
+  if (ballot.isBound && !isSame)
+    return refuse('must_propose', 'another value may be decided already: propose the one that came with the promise');
+  const after: Synod = { ...synod, ...(!ballot.isBound && { proposal: { value, acceptedBy: [] } }) };
+  return done({ state: withBallot(after, { ...ballot, isProposed: true }), publish: [proposed(id, after, ballot)] });
 };
 
 const accept = (before: Synod, { round, sender, value }: Consensus, { id, now }: Ctx): Decision<Synod> => {
   const synod = joined(before, sender);
-  const ballot = synod && ballotOf(synod, round);
-  if (!synod || !ballot?.proposal || ballot.accepts.includes(sender)) return done();
-  const isOther = value != null && !isDeepStrictEqual(ballot.proposal.value, value);
-  if (isOther || promisedBy(synod, sender) > round) return done();
+  if (!synod?.proposal || promisedBy(synod, sender) > round) return done();
+  const { proposal } = synod;
+  const ballot = ballotOf(synod, round);
+  // It may have been of this value, in a round that is not kept: it binds, and does not count.
+  const isForgotten = !ballot && round <= synod.closed;
+  if (!ballot?.isProposed && !isForgotten) return done();
+  if (value != null && !isDeepStrictEqual(proposal.value, value)) return done();
+  const acceptedBy = [...new Set([...proposal.acceptedBy, sender])];
+  const accepted: Synod = { ...synod, promised: { ...synod.promised, [sender]: round }, proposal: { ...proposal, acceptedBy } };
+  if (!ballot) return acceptedBy.length === proposal.acceptedBy.length ? done() : done({ state: pruned(accepted) });
+  if (ballot.accepts.includes(sender)) return done();
   const after: Ballot = { ...ballot, accepts: [...ballot.accepts, sender] };
-  if (after.accepts.length >= majorityOf(synod)) {
-    const end = decided(synod, after, ballot.proposal.value, now);
-    return done({ state: end, publish: learned(id, end, 'first') });
-  }
-  return done({ state: pruned(withBallot({ ...synod, promised: { ...synod.promised, [sender]: round } }, after)) });
+  if (after.accepts.length < majorityOf(synod)) return done({ state: pruned(withBallot(accepted, after)) });
+  const end = decided(synod, after, proposal.value, now);
+  return done({ state: end, publish: learned(id, end, 'first') });
 };
 
 export const synods = defineEntity({

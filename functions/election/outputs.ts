@@ -2,7 +2,7 @@
 import type { Output } from '#shared/entity/entity.ts';
 import { electionLeader, electionVoteResponse, leaderElection } from '#shared/messages/election.ts';
 import { output } from '#shared/messages/message.ts';
-import { type Election, type Held, leaseOf } from './election.ts';
+import { type Election, type Held, leaseOf, tokenOf } from './election.ts';
 import type { Settings } from './settings.ts';
 
 /** Who leads by now. */
@@ -11,21 +11,24 @@ export const leaderIs = (domain: string, election: Held): Output => output(elect
 /** The same of every term, so that what is said twice can be told. */
 const electionId = (domain: string, term: number): string => `${domain}-${term}`;
 
-const recorded = (domain: string, message_type: 'elected' | 'ended', candidate: string, term: number): Output =>
-  output(leaderElection, { domain }, { election_id: electionId(domain, term), message_type, candidate, term });
+const recorded = (domain: string, message_type: 'elected' | 'ended', candidate: string, election: Election): Output => {
+  const { term } = election;
+  const election_id = electionId(domain, term);
+  return output(leaderElection, { domain }, { election_id, message_type, candidate, term, fencing_token: tokenOf(election) });
+};
 
 /** A new leader: to all, and for the record. */
 export const elected = (domain: string, election: Held): Output[] => [
   leaderIs(domain, election),
-  recorded(domain, 'elected', election.leader, election.term),
+  recorded(domain, 'elected', election.leader, election),
 ];
 
 export type EndReason = 'expired' | 'stopped' | 'crashed' | 'resigned';
 
 /** Nobody leads: whoever wants to may ask now. */
-export const ended = (domain: string, { term }: Election, leader: string, reason: EndReason): Output[] => [
-  output(electionLeader, { domain }, { leader: null, term, fencing_token: term, reason }),
-  recorded(domain, 'ended', leader, term),
+export const ended = (domain: string, election: Election, leader: string, reason: EndReason): Output[] => [
+  output(electionLeader, { domain }, { leader: null, term: election.term, fencing_token: tokenOf(election), reason }),
+  recorded(domain, 'ended', leader, election),
 ];
 
 /**
@@ -46,7 +49,7 @@ export const answered = (
 export const lost = (domain: string, candidate: string, election: Election): Output =>
   responded(domain, candidate, {
     won: false,
-    ...(election.phase === 'held' ? leaseOf(election) : { leader: null, term: election.term }),
+    ...(election.phase === 'held' ? leaseOf(election) : { leader: null, term: election.term, fencing_token: tokenOf(election) }),
   });
 
 const responded = (domain: string, agent_id: string, body: object): Output =>

@@ -1,13 +1,12 @@
 /** `control.health.show`: what is known of an agent's health. */
-import { defineQuery } from '#shared/function/query.ts';
+import { showQuery } from '#shared/function/entity-query.ts';
 import { controlHealthShow } from '#shared/messages/control-supervision.ts';
-import { type Health, healthKind, toWire } from './health.ts';
+import { healthKind, toWire } from './health.ts';
 
-export const show = defineQuery({
+export const show = showQuery({
   message: controlHealthShow,
-  read: async ({ body: { agent_id } }, reader) => (await reader.load(healthKind, [agent_id])).get(agent_id),
-  answer: (health: Health | undefined, { body: { agent_id } }) =>
-    health
-      ? { body: { health: toWire(agent_id, health) } }
-      : { error: { code: 'not_found', message: `nothing was heard of the health of agent ${agent_id}: it sends heartbeats first` } },
+  kind: healthKind,
+  id: ({ body }) => body.agent_id,
+  body: (id, health) => ({ health: toWire(id, health) }),
+  missing: (id) => `nothing was heard of the health of agent ${id}: it sends heartbeats first`,
 });

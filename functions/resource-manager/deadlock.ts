@@ -70,16 +70,24 @@ const pathTo = (last: Wait, cameBy: ReadonlyMap<Wait, Wait>): Wait[] => {
 const isYounger = (a: Wait, b: Wait): boolean =>
   a.since !== b.since ? a.since > b.since : `${a.agent} ${a.resource}` > `${b.agent} ${b.resource}`;
 
-/** Who has to give up its wait for the resource, because that is the youngest of a cycle; undefined: nobody. */
-export const victimAt = (graph: Graph, resource: string): Victim | undefined => {
+/** Waits for the resource that never end, the last one first, each with its cycle. */
+const cyclesAt = (graph: Graph, resource: string): Wait[][] => {
   const waiters = graph.get(resource)?.waiters ?? [];
-  if (waiters.length === 0) return undefined;
+  if (waiters.length === 0) return [];
   const stuck = stuckIn(graph);
-  for (const { agent } of waiters.toReversed()) {
+  return waiters.toReversed().flatMap(({ agent }) => {
     const wait = stuck.get(agent)?.find((one) => one.resource === resource);
     const cycle = wait && cycleOf(graph, stuck, wait);
-    if (cycle?.every((other) => other === wait || isYounger(wait as Wait, other)))
-      return { agent, cycle: cycle.map((one) => ({ agent: one.agent, resource: one.resource })) };
-  }
-  return undefined;
+    return cycle ? [cycle] : [];
+  });
 };
+
+const toVictim = (cycle: Wait[] | undefined): Victim | undefined =>
+  cycle?.[0] && { agent: cycle[0].agent, cycle: cycle.map(({ agent, resource }) => ({ agent, resource })) };
+
+/** Who has to give up its wait for the resource, because that is the youngest of a cycle; undefined: nobody. */
+export const victimAt = (graph: Graph, resource: string): Victim | undefined =>
+  toVictim(cyclesAt(graph, resource).find(([wait, ...others]) => others.every((other) => isYounger(wait as Wait, other))));
+
+/** Somebody who waits for the resource for ever, young or not; undefined: nobody. */
+export const stuckAt = (graph: Graph, resource: string): Victim | undefined => toVictim(cyclesAt(graph, resource)[0]);

@@ -11,7 +11,7 @@ import { type EntityKey, idOf } from '#shared/entity/key.ts';
 import { controlResourceCheck } from '#shared/messages/control-coordination.ts';
 import { resource, resourceRequest } from '#shared/messages/resource.ts';
 import { victimAt } from './deadlock.ts';
-import { closeDesk, type Desk, ENDED_AT_ONCE, endLeases, handOn, isOver, LOOK_AGAIN_MS, leaveQueue, openDesk, put, say } from './desk.ts';
+import { closeDesk, type Desk, ENDED_AT_ONCE, endLeases, handOn, LOOK_AGAIN_MS, leaveQueue, openDesk, put, say } from './desk.ts';
 import { deadlocked } from './outputs.ts';
 import { serve } from './request.ts';
 import { firstToEnd, holdingsKey, type Resource, resourceKind, type Waiter } from './resource.ts';
@@ -35,12 +35,12 @@ const look = (desk: Desk): void => {
   say(desk, victim.agent, deadlocked(id, victim));
 };
 
-/** Whether the lease with this token still stands. One that was over once never stands again. */
+/** Whether the lease with this token stands, which the state alone says: one clock may be behind another. One that was over never stands again. */
 const check = ({ resource, context }: Desk, token: number) => ({
   body: {
     resource_id: context.id,
     fencing_token: token,
-    current: resource.holders.some((holder) => holder.token === token && !isOver(holder, context)),
+    current: resource.holders.some((holder) => holder.token === token),
     newest: resource.token,
   },
 });

@@ -37,6 +37,8 @@ export const isOver = ({ until }: Holder, { now, settings }: Ctx): boolean => no
 
 export const holderOf = ({ resource }: Desk, agent: string): Holder | undefined => resource.holders.find((one) => one.agent === agent);
 
+export const waiterOf = ({ resource }: Desk, agent: string): Waiter | undefined => resource.waiters.find((one) => one.agent === agent);
+
 export const put = (desk: Desk, change: Partial<Resource>): void => {
   desk.resource = { ...desk.resource, ...change };
 };

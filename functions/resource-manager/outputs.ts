@@ -20,9 +20,17 @@ export const granted = ({ token, until, request }: Holder): Told => ({
 export const refused = (code: string, reason: string): Told => ({ status: 'refused', code, reason });
 
 export const deadlocked = (resource: string, { agent, cycle }: Victim): Told => {
-  const circle = cycle.map((wait) => `${wait.agent} waits for ${wait.resource}`).join(', ');
-  return refused('deadlock', `agent ${agent} would wait for ${resource} for ever (${circle}): release what it holds and try again`);
+  return refused(
+    'deadlock',
+    `agent ${agent} would wait for ${resource} for ever (${circleOf(cycle)}): release what it holds and try again`,
+  );
 };
+
+const circleOf = (cycle: Victim['cycle']): string => cycle.map((wait) => `${wait.agent} waits for ${wait.resource}`).join(', ');
+
+/** Of a transfer, after which somebody would wait for ever. */
+export const wouldLock = (resource: string, to: string, { cycle }: Victim): Told =>
+  refused('deadlock', `with ${to} holding ${resource} nobody could go on (${circleOf(cycle)}): release it instead`);
 
 /** To the manager itself: a lease, or a place in the queue, of an agent that is gone. */
 export const abandoned = (resource_id: string, requester: string, gone_at: string, fencing_token?: number) =>

@@ -1,12 +1,12 @@
 /** What agents ask of a resource: to acquire, renew, release or transfer it. Pure. */
-import * as z from 'zod';
 import type { ResourceRequest } from '#shared/messages/resource.ts';
-import { victimAt } from './deadlock.ts';
-import { type Desk, grant, handOn, holderOf, holdingsOf, isOver, leaveQueue, letGo, put, queue, say } from './desk.ts';
-import { deadlocked, granted, refused, type Told } from './outputs.ts';
-import { countOf, type Holder, isIdle, type Waiter } from './resource.ts';
+import { agreeOnCapacity } from './capacity.ts';
+import { stuckAt } from './deadlock.ts';
+import { type Desk, grant, handOn, holderOf, holdingsOf, isOver, leaveQueue, letGo, put, say, waiterOf } from './desk.ts';
+import { granted, refused, type Told, wouldLock } from './outputs.ts';
+import { countOf, type Holder } from './resource.ts';
+import { beginWait } from './waiting.ts';
 
-const MAX_CAPACITY = 500;
 /** Resources that an agent holds or waits for. */
 const MAX_HOLDINGS = 200;
 
@@ -15,55 +15,25 @@ export type Request = { body: ResourceRequest; sentAt: number };
 const ttlOf = ({ ttl_ms }: ResourceRequest, { context: { settings } }: Desk, usual = settings.lease.usual): number =>
   Math.min(ttl_ms ?? usual, settings.lease.most);
 
+/** Whether a lease or a wait is of the request that is named, if any is. */
+const isOf = ({ request_id }: ResourceRequest, { request }: { request?: string }): boolean => (request_id ?? request) === request;
+
 /** The lease that a request is about: what the requester holds, unless it names another. */
-const leaseOf = (desk: Desk, { requester, fencing_token }: ResourceRequest): Holder | undefined => {
-  const holder = holderOf(desk, requester);
-  const meant = holder && (fencing_token ?? holder.token) === holder.token && !isOver(holder, desk.context);
+const leaseOf = (desk: Desk, body: ResourceRequest): Holder | undefined => {
+  const holder = holderOf(desk, body.requester);
+  const meant = holder && (body.fencing_token ?? holder.token) === holder.token && isOf(body, holder) && !isOver(holder, desk.context);
   return meant ? holder : undefined;
 };
 
-const notHeld = ({ requester, resource_id, fencing_token }: ResourceRequest): Told => {
-  const token = fencing_token === undefined ? '' : ` with token ${fencing_token}`;
-  return refused('not_held', `agent ${requester} does not hold ${resource_id}${token}: its lease is over, acquire it anew`);
-};
-
-const details = z.object({ capacity: z.number() });
-
-/** The capacity that the request names becomes that of a resource which nobody uses. */
-const agreeOnCapacity = (desk: Desk, { resource_id, resource_details }: ResourceRequest): Told | undefined => {
-  const named = details.safeParse(resource_details).data?.capacity;
-  const { capacity } = desk.resource;
-  if (named === undefined || named === capacity) return undefined;
-  if (!Number.isInteger(named) || named < 1 || named > MAX_CAPACITY)
-    return refused('invalid_capacity', `capacity ${named} of ${resource_id} is none: name a whole number from 1 to ${MAX_CAPACITY}`);
-  if (!isIdle(desk.resource)) {
-    const reason = `${resource_id} has capacity ${capacity}, not ${named}: leave it out, or ask when nobody holds ${resource_id}`;
-    return refused('capacity_conflict', reason);
-  }
-  put(desk, { capacity: named });
-  return undefined;
-};
-
-const wouldDeadlock = (desk: Desk, waiter: Waiter): Told | undefined => {
-  const { id, view } = desk.context;
-  const { resource } = desk;
-  const victim = victimAt(new Map([...view.graph, [id, { ...resource, waiters: [...resource.waiters, waiter] }]]), id);
-  return victim?.agent === waiter.agent ? deadlocked(id, victim) : undefined;
+const notHeld = ({ requester, resource_id, fencing_token, request_id }: ResourceRequest): Told => {
+  const which = fencing_token !== undefined ? ` with token ${fencing_token}` : request_id !== undefined ? ` for request ${request_id}` : '';
+  return refused('not_held', `agent ${requester} does not hold ${resource_id}${which}: its lease is over, acquire it anew`);
 };
 
 const tooMuch = (desk: Desk, agent: string): Told | undefined =>
   countOf(holdingsOf(desk, agent)) < MAX_HOLDINGS
     ? undefined
     : refused('too_many', `agent ${agent} holds or waits for ${MAX_HOLDINGS} resources, which is the limit: release some`);
-
-const beginWait = (desk: Desk, waiter: Waiter): Told | undefined => {
-  const { id, settings } = desk.context;
-  if (desk.resource.waiters.length >= settings.maxWaiters)
-    return refused('queue_full', `${settings.maxWaiters} wait for ${id} already, which is the limit: try again later`);
-  const deadlock = wouldDeadlock(desk, waiter);
-  if (!deadlock) queue(desk, waiter);
-  return deadlock;
-};
 
 const acquire = (desk: Desk, { body, sentAt }: Request): Told | undefined => {
   const { requester: agent, request_id } = body;
@@ -114,7 +84,8 @@ const renew = (desk: Desk, { body, sentAt }: Request): Told => {
 const release = (desk: Desk, { body }: Request): Told | undefined => {
   const { requester: agent, fencing_token, gone_at } = body;
   const lease = leaseOf(desk, body);
-  const waiter = fencing_token === undefined ? desk.resource.waiters.find((one) => one.agent === agent) : undefined;
+  const place = waiterOf(desk, agent);
+  const waiter = fencing_token === undefined && place && isOf(body, place) ? place : undefined;
   const meant = lease ?? waiter;
   // What it asked for after that is another incarnation's.
   if (gone_at !== undefined && (!meant || meant.heardAt > Date.parse(gone_at))) return undefined;
@@ -125,18 +96,28 @@ const release = (desk: Desk, { body }: Request): Told | undefined => {
   return { status: 'released', ...(lease && { fencing_token: lease.token }), ...why };
 };
 
+/** Whoever waits for the lease would wait for its receiver: a circle that no wait closes. */
+const lockedBy = ({ context: { id, view }, resource }: Desk, lease: Holder, to: string): Told | undefined => {
+  const holders = resource.holders.map((one) => (one === lease ? { ...one, agent: to } : one));
+  const waiters = resource.waiters.filter(({ agent }) => agent !== to);
+  const stuck = stuckAt(new Map([...view.graph, [id, { ...resource, holders, waiters }]]), id);
+  return stuck && wouldLock(id, to, stuck);
+};
+
 const transfer = (desk: Desk, { body, sentAt }: Request): Told | undefined => {
   const { requester, transfer_to: to, resource_id } = body;
   const lease = leaseOf(desk, body);
   if (to === undefined) return refused('no_receiver', `the transfer of ${resource_id} names nobody: say who gets it in transfer_to`);
   if (!lease) return notHeld(body);
   if (holderOf(desk, to)) return refused('already_held', `agent ${to} holds ${resource_id} already: release it instead`);
-  const refusal = tooMuch(desk, to);
+  const waiter = waiterOf(desk, to);
+  const refusal = (waiter ? undefined : tooMuch(desk, to)) ?? lockedBy(desk, lease, to);
   if (refusal) return refusal;
   letGo(desk, requester);
   say(desk, requester, { status: 'released', fencing_token: lease.token });
-  if (desk.resource.waiters.some(({ agent }) => agent === to)) leaveQueue(desk, to);
-  grant(desk, { agent: to, ttl: ttlOf(body, desk, lease.ttl), heardAt: sentAt });
+  const { since: _, looked: __, ...asked } = waiter ?? { since: 0, agent: to, ttl: lease.ttl, heardAt: sentAt };
+  leaveQueue(desk, to);
+  grant(desk, { ...asked, ttl: ttlOf(body, desk, asked.ttl) });
   return undefined;
 };
 

@@ -1,14 +1,14 @@
 /** Settings of resource-manager, from variables of its environment. */
 import * as z from 'zod';
 
-const ms = z.coerce.number<string>().int().min(1);
+const atLeastOne = z.coerce.number<string>().int().min(1);
 
 export const settings = z
   .object({
-    RESOURCE_LEASE_MS: ms.default(30_000),
-    RESOURCE_MAX_LEASE_MS: ms.default(3_600_000),
+    RESOURCE_LEASE_MS: atLeastOne.default(30_000),
+    RESOURCE_MAX_LEASE_MS: atLeastOne.default(3_600_000),
     RESOURCE_GRACE_MS: z.coerce.number<string>().int().min(0).default(500),
-    RESOURCE_MAX_WAITERS: ms.default(1000),
+    RESOURCE_MAX_WAITERS: atLeastOne.default(1000),
   })
   .transform((environment) => ({
     /** Of a request that names no time, and at most, ms. */

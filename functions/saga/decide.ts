@@ -17,15 +17,15 @@ import { taskDone } from '#shared/messages/task.ts';
 import { shortened } from '#shared/shortened.ts';
 import { taskKind } from '#shared/tasks/task.ts';
 import { type Ctx, type Saga, type Step, sagaKind, sagaOf, taskIdOf, type View } from './state.ts';
-import { acted, askAgain, compensated, type Ended, lookAgain, send } from './steps.ts';
-import { ask, callOff } from './tell.ts';
+import { acted, askAgain, compensated, type Ended, LOOK_MS, lookAgain, send } from './steps.ts';
+import { ask, callOff, callPeople, notTaken } from './tell.ts';
 
 type Event = Received<typeof taskDone | typeof controlSagaStart | typeof controlSagaCancel>;
 type Change = Decision<Saga>;
 
 /** A definition must fit an item of the table with what becomes of it. */
 const MAX_DEFINITION_BYTES = 200_000;
-/** An alarm that is so much too late tells of an outage, in which the end was not heard: it has more to say than the table. */
+/** An alarm that is so much too late tells of an outage, in which the end was not heard: it gets time to be, once. */
 const LATE_MS = 2000;
 
 const refuse = (code: string, message: string): Change => done({ reply: { error: { code, message } } });
@@ -79,10 +79,13 @@ const wake = (before: Saga | undefined, context: Ctx): Change => {
   if (!isOut(before)) return done({ wakeAt: null });
   const task = view.tasks.get(taskIdOf(id, before));
   const later = lookAgain(before, context);
-  if (now - wakeAt > LATE_MS) return done({ wakeAt: later });
-  if (!task) return done({ publish: [ask(before, context)], wakeAt: later });
-  if (task.phase === 'ended')
+  if (now - wakeAt > LATE_MS && !before.late) return done({ state: { ...before, late: true }, wakeAt: later });
+  if (!task) return done({ publish: [ask(before, context), callPeople(notTaken(id, taskIdOf(id, before)), context)], wakeAt: later });
+  if (task.phase === 'ended') {
+    // Its end is on its way, and says more than the table.
+    if (now - task.endedAt < LOOK_MS.least) return done({ wakeAt: later });
     return advance(before, { outcome: task.outcome, attempts: task.tried.length, unheard: true }, undefined, context);
+  }
   const reason = (before.failure?.error as { message?: string } | undefined)?.message ?? 'cancelled';
   // The first word may not have reached it.
   if (before.phase === 'acting' && before.failure) return done({ publish: [callOff(before, reason, context)], wakeAt: later });
@@ -123,8 +126,10 @@ export const sagas = defineEntity({
   decide,
   read,
   // A compensation is given what its action answered.
-  needsChildren: (before, { message }) =>
+  needsChildren: (before, event) =>
     before?.phase === 'compensating' ||
     before?.phase === 'stuck' ||
-    (before?.phase === 'acting' && (message === 'taskDone' || message === 'alarm')),
+    (before?.phase === 'acting' &&
+      (event.message === 'alarm' ||
+        (event.message === 'taskDone' && (event.body.outcome !== 'completed' || before.failure !== undefined)))),
 });

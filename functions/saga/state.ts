@@ -36,6 +36,8 @@ const stateSchema = z.object({
   at: z.int(),
   /** Its task waits for the alarm. */
   resting: z.literal(true).optional(),
+  /** The alarm of this step was late once: the next time the table is believed. */
+  late: z.literal(true).optional(),
   /** Why it is undone. */
   failure: z.object({ step: z.string().optional(), error: z.unknown() }).optional(),
 });

@@ -3,7 +3,7 @@ import { type Decision, done, type Output } from '#shared/entity/entity.ts';
 import type { TaskOutcome } from '#shared/messages/task.ts';
 import { shortened } from '#shared/shortened.ts';
 import { type Ctx, resultName, type Saga, type Step } from './state.ts';
-import { ask, callPeople, progressed, undone } from './tell.ts';
+import { ask, callPeople, progressed, stuck, undone } from './tell.ts';
 
 type Change = Decision<Saga>;
 /** How a step's task ended. `unheard`: it was read from the table, which keeps no error. */
@@ -12,7 +12,7 @@ export type Ended = { outcome: TaskOutcome; attempts: number; error?: unknown; u
 /** A result that is larger is not handed to the compensation. */
 const MAX_RESULT_BYTES = 300_000;
 /** A task whose end should have been heard is looked at in the table, which keeps it for a week. */
-const LOOK_MS = { least: 30_000, most: 24 * 3_600_000 };
+export const LOOK_MS = { least: 30_000, most: 24 * 3_600_000 };
 
 const setStep = (saga: Saga, at: number, change: Partial<Step>, now: number): Saga => ({
   ...saga,
@@ -33,7 +33,7 @@ export const lookAgain = (saga: Saga, { now, settings }: Ctx): number =>
   now + within(saga.steps[saga.at]?.is.timeout_ms ?? settings.timeout);
 
 /** Gives the step that the saga is at to an agent. */
-export const send = (saga: Saga, publish: Output[], context: Ctx): Change =>
+export const send = ({ late: _, ...saga }: Saga, publish: Output[], context: Ctx): Change =>
   done({ state: saga, publish: [...publish, ask(saga, context)], wakeAt: lookAt(saga, context) });
 
 /** Goes back to the step before that has something to undo; none: the saga is undone. */
@@ -90,8 +90,8 @@ export const compensated = (before: Saga, ended: Ended, context: Ctx): Change =>
   const saga: Saga = { ...setStep(before, at, { error }, now), resting: true };
   if (step.rounds % settings.undo.rounds > 0)
     return done({ state: saga, wakeAt: now + Math.min(settings.undo.most, settings.undo.backoff * 2 ** (step.rounds - 1)) });
-  const stuck: Saga = { ...saga, phase: 'stuck' };
-  return done({ state: stuck, publish: [callPeople(stuck, context), undone(stuck, context)], wakeAt: null });
+  const state: Saga = { ...saga, phase: 'stuck' };
+  return done({ state, publish: [callPeople(stuck(id, step), context), undone(state, context)], wakeAt: null });
 };
 
 export const askAgain = ({ resting: _, ...before }: Saga, context: Ctx): Change => {

@@ -8,13 +8,21 @@ import { task } from '#shared/messages/task.ts';
 import { type Workflow, workflowComplete, workflowError } from '#shared/messages/workflow.ts';
 import { type Ctx, resultName, type Saga, type Step, taskIdOf } from './state.ts';
 
+/** Of what a compensation is given: it is kept with its task, in one item of the table. */
+const MAX_GIVEN_BYTES = 300_000;
+
+/** Its own payload, and what the action answered where that fits. */
+const givenBack = (payload: unknown, result: unknown): unknown => {
+  const whole = { payload, ...(result !== undefined && { result }) };
+  return Buffer.byteLength(JSON.stringify(whole)) <= MAX_GIVEN_BYTES ? whole : { payload };
+};
+
 /** The task of the step that the saga is at: its action, or its compensation with what the action answered. */
 export const ask = (saga: Saga, { id, settings, children }: Ctx): Output => {
   const { is, status } = saga.steps[saga.at] as Step;
   const undoing = status === 'undoing';
   const { capabilities, zone, participants, priority, payload } = (undoing ? is.compensation : is.action) ?? {};
-  const result = children.get(resultName(saga.at));
-  const given = undoing ? { payload, ...(result !== undefined && { result }) } : payload;
+  const given = undoing ? givenBack(payload, children.get(resultName(saga.at))) : payload;
   return output(
     task,
     { coordination_type: 'assignment' },
@@ -48,15 +56,19 @@ export const undone = (saga: Saga, { id }: Ctx): Output => {
   return output(workflowError, { workflow_id: id }, body);
 };
 
-export const callPeople = (saga: Saga, { id, now, newId }: Ctx): Output => {
-  const { is, rounds } = saga.steps[saga.at] as Step;
-  return raise({
+export const stuck = (id: string, { is, rounds }: Step): string =>
+  `saga ${id} is stuck: step ${is.name} could not be undone in ${rounds} rounds: mend it, then ask control.saga.cancel to go on`;
+
+export const notTaken = (id: string, taskId: string): string =>
+  `saga ${id} waits for task ${taskId}, which task-assignment does not know: look for it in control.dlq.list; it is asked for again`;
+
+export const callPeople = (summary: string, { id, now, newId }: Ctx): Output =>
+  raise({
     alert_id: newId('alert'),
     severity: 'critical',
     source: 'saga',
     group: `saga ${id}`,
-    summary: `saga ${id} is stuck: step ${is.name} could not be undone in ${rounds} rounds: mend it, then ask control.saga.cancel to go on`,
+    summary,
     first_seen: iso(now),
     count: 1,
   });
-};

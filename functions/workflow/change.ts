@@ -10,7 +10,9 @@ import { type Ctx, KEEP_MS, keyOfStage, nextDue, numberOf, running, type Stage, 
 
 /** Of what a stage is given: it must fit an item of the table. */
 export const MAX_KEPT_BYTES = 350_000;
-/** A stage that is published by several keeps so many of their messages. */
+/** Of what one decision publishes, about: an answer of Lambda has 6 MB. */
+export const MAX_PUBLISHED_BYTES = 2_000_000;
+/** A stage that is published by several keeps so many of their messages, and no more than can be published again. */
 const MAX_INPUTS = 16;
 /** Entries of a workflow's history. */
 const MAX_EVENTS = 1000;
@@ -53,7 +55,7 @@ export const setStage = (change: Change, stage: Stage): Stage => {
 
 /** Ends a stage, or the attempt at it: what it was given is not needed any more. */
 export const endStage = (change: Change, stage: Stage, status: Stage['status'], more: Partial<Stage> = {}): Stage => {
-  const { due: _, ...rest } = stage;
+  const { due: _, bytes: __, ...rest } = stage;
   change.drop.push(...stage.inputs);
   return setStage(change, { ...rest, status, endedAt: change.now, inputs: [], ...more });
 };
@@ -62,7 +64,9 @@ export const endStage = (change: Change, stage: Stage, status: Stage['status'], 
 export const runStage = (change: Change, stage: Stage, input: Input, from?: string): Stage | undefined => {
   const name = `input/${keyOfStage(stage)}/${contentId({ data: input.data, encoding: input.encoding })}`;
   if (stage.inputs.includes(name)) return undefined;
-  const fits = Buffer.byteLength(JSON.stringify(input)) <= MAX_KEPT_BYTES && stage.inputs.length < MAX_INPUTS;
+  const size = Buffer.byteLength(JSON.stringify(input));
+  const bytes = (stage.bytes ?? 0) + size;
+  const fits = size <= MAX_KEPT_BYTES && stage.inputs.length < MAX_INPUTS && bytes <= MAX_PUBLISHED_BYTES;
   if (fits) keep(change, name, input);
   return setStage(change, {
     ...stage,
@@ -70,8 +74,7 @@ export const runStage = (change: Change, stage: Stage, input: Input, from?: stri
     attempts: Math.max(1, stage.attempts),
     startedAt: stage.startedAt ?? change.now,
     due: change.now + stage.timeout,
-    inputs: fits ? [...stage.inputs, name] : stage.inputs,
-    ...(!fits && { unkept: true as const }),
+    ...(fits ? { inputs: [...stage.inputs, name], bytes } : { unkept: true as const }),
     ...(from !== undefined && { from }),
   });
 };
@@ -81,6 +84,9 @@ export const publishStage = (change: Change, { number, name }: Stage, { data, en
     output(pipelineStage, { workflow_id: change.id, stage_number: numberOf(number), stage: name }, { data, encoding }, headers),
   );
 };
+
+/** Of stages, so far. */
+export const publishedBytes = ({ publish }: Change): number => publish.reduce((sum, { raw }) => sum + (raw?.data.length ?? 0), 0);
 
 /** Tells whoever works at it. Stages hear `coord.<wf>.cancel` by themselves: no command of an agent ends one piece of work. */
 export const tellCancelled = (change: Change, stages: readonly Stage[], reason: string): void => {

@@ -5,7 +5,7 @@ import type { controlWorkflowCancel, controlWorkflowStart } from '#shared/messag
 import type { Received } from '#shared/messages/message.ts';
 import { shortened } from '#shared/shortened.ts';
 import { close, end, MAX_KEPT_BYTES, open, setStage } from './change.ts';
-import { begin, inputOf } from './drive.ts';
+import { begin, inputOf, mostFor } from './drive.ts';
 import { type Ctx, MAX_TIMEOUT_MS, type Workflow } from './state.ts';
 
 export const fresh = (mode: Workflow['mode'], { now }: Ctx): Workflow => ({
@@ -26,8 +26,6 @@ export const start = (before: Workflow | undefined, { body }: Received<typeof co
   if (before?.definition === definition) return done({ reply });
   if (before) return refuse('already_known', `workflow ${context.id} is known already: give this one another id`);
   const input = inputOf(payload);
-  if (Buffer.byteLength(input.data) > MAX_KEPT_BYTES)
-    return refuse('payload_too_large', `the payload has more than ${MAX_KEPT_BYTES} bytes: store it elsewhere and send a reference`);
   const change = open({ ...fresh('defined', context), definition, ...(by !== undefined && { startedBy: by }) }, context);
   for (const { number, name, timeout_ms = context.settings.timeout, max_attempts = context.settings.maxAttempts } of stages)
     setStage(change, {
@@ -39,7 +37,11 @@ export const start = (before: Workflow | undefined, { body }: Received<typeof co
       attempts: 0,
       inputs: [],
     });
-  begin(change, Math.min(...stages.map(({ number }) => number)), input, undefined, by);
+  const first = Math.min(...stages.map(({ number }) => number));
+  const most = Math.min(MAX_KEPT_BYTES, mostFor(change, first));
+  if (Buffer.byteLength(input.data) > most)
+    return refuse('payload_too_large', `the payload has more than ${most} bytes: store it elsewhere and send a reference`);
+  begin(change, first, input, undefined, by);
   return { ...close(change), reply } as Decision<Workflow>;
 };
 

@@ -17,19 +17,15 @@ import {
 import { type Change, close, end, endStage, note, open, setStage } from './change.ts';
 import { cancel, fresh, reasonOf, start } from './control.ts';
 import { complete, inputOf, nextNumber } from './drive.ts';
-import { attemptFailed, overdue } from './failing.ts';
+import { attemptFailed, wake } from './failing.ts';
 import { hearComplete, hearStage, senderOf } from './follow.ts';
-import { type Ctx, keyOfStage, nextDue, numberOf, running, runningStage, type Workflow, workflowKind } from './state.ts';
+import { type Ctx, numberOf, runningStage, runsInParallel, type Workflow, workflowKind } from './state.ts';
 
 type Said = Received<typeof workflowReady | typeof workflowComplete | typeof workflowError>;
 type Event =
   | Said
   | Received<typeof pipelineStage | typeof pipelineComplete | typeof workflowCancel>
   | Received<typeof controlWorkflowStart | typeof controlWorkflowCancel>;
-
-/** An alarm that is so much too late tells of an outage, in which the workers were not heard: they get time to be. */
-const LATE_MS = 2000;
-const CATCH_UP_MS = 30_000;
 
 /** Where the cancel comes before the first stage it is remembered, too. */
 const hearCancel = (before: Workflow | undefined, { body }: Received<typeof workflowCancel>, context: Ctx): Decision<Workflow> => {
@@ -62,7 +58,8 @@ const hear = (before: Workflow | undefined, event: Said, context: Ctx): Decision
   const by = senderOf(event);
   switch (event.message) {
     case 'workflowReady': {
-      if (!stage || (stage.by !== undefined && stage.by === by)) return done();
+      // It waits for its next attempt: whoever took the one before is done with it.
+      if (!stage || stage.error !== undefined || (stage.by !== undefined && stage.by === by)) return done();
       setStage(change, { ...stage, due: context.now + stage.timeout, ...(by !== undefined && { by }) });
       note(change, 'ready', stage, by === undefined ? {} : { agent_id: by });
       return close(change);
@@ -94,21 +91,6 @@ const partComplete = (change: Change, { body }: Received<typeof workflowComplete
   return close(change);
 };
 
-const wake = (before: Workflow | undefined, context: Ctx): Decision<Workflow> => {
-  const { now, wakeAt } = context;
-  if (wakeAt === null || now < wakeAt) return done();
-  if (before?.status !== 'running') return done({ wakeAt: null });
-  const due = nextDue(before);
-  if (due === null || now < due) return done({ wakeAt: due });
-  if (now - wakeAt > LATE_MS) return done({ wakeAt: now + CATCH_UP_MS });
-  const change = open(before, context);
-  for (const { due = Infinity, ...stage } of running(before)) {
-    const latest = change.workflow.stages[keyOfStage(stage)];
-    if (due <= now && latest?.status === 'running') overdue(change, latest, context);
-  }
-  return close(change);
-};
-
 export const decide = (before: Workflow | undefined, event: Event | Alarm, context: Ctx): Decision<Workflow> => {
   switch (event.message) {
     case 'pipelineStage':
@@ -134,7 +116,7 @@ export const decide = (before: Workflow | undefined, event: Event | Alarm, conte
 /** To publish a stage again, and to join results. */
 const needsChildren = (before: Workflow | undefined, { message }: Event | Alarm): boolean =>
   before?.status === 'running' &&
-  (message === 'alarm' || (before.mode === 'defined' && (message === 'workflowComplete' || message === 'pipelineComplete')));
+  (message === 'alarm' || (before.mode === 'defined' && message === 'workflowComplete' && runsInParallel(before)));
 
 export const workflows = defineEntity({
   of: workflowKind,

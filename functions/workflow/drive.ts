@@ -5,7 +5,18 @@
 import { output } from '#shared/messages/message.ts';
 import { opaqueValue } from '#shared/messages/opaque.ts';
 import { pipelineComplete, workflowComplete } from '#shared/messages/workflow.ts';
-import { type Change, end, endStage, type Input, keep, MAX_KEPT_BYTES, note, publishStage, runStage } from './change.ts';
+import {
+  type Change,
+  end,
+  endStage,
+  type Input,
+  keep,
+  MAX_KEPT_BYTES,
+  MAX_PUBLISHED_BYTES,
+  note,
+  publishStage,
+  runStage,
+} from './change.ts';
 import { fail } from './failing.ts';
 import { type Ctx, keyOfStage, type Stage, stagesOf } from './state.ts';
 
@@ -20,6 +31,10 @@ export const inputOf = (value: unknown): Input => ({
 });
 
 const resultName = (stage: Stage): string => `result/${keyOfStage(stage)}`;
+
+/** What each stage of a number may be given, in bytes: one decision gives it to all of them. */
+export const mostFor = ({ workflow }: Pick<Change, 'workflow'>, number: number): number =>
+  Math.floor(MAX_PUBLISHED_BYTES / stagesOf(workflow).filter((one) => one.number === number).length);
 
 /** Publishes the stages of a number; `published`: the one that a worker has published by itself. */
 export const begin = (change: Change, number: number, input: Input, published?: Stage, from?: string): void => {
@@ -72,18 +87,19 @@ export const complete = (change: Change, stage: Stage, result: Input, { by, publ
     fail(change, ended, { code: 'result_missing', message: 'a result of its parallel stages is not kept any more' });
     return;
   }
+  const next = nextNumber(change, stage.number);
   const size = Buffer.byteLength(joined.data);
-  if (siblings.length > 1 && size > MAX_JOINED_BYTES) {
-    fail(change, ended, tooLarge('the joined result', size, MAX_JOINED_BYTES));
+  const most = Math.min(siblings.length > 1 ? MAX_JOINED_BYTES : Infinity, next === undefined ? Infinity : mostFor(change, next));
+  if (size > most) {
+    fail(change, ended, tooLarge(siblings.length > 1 ? 'the joined result' : 'its result', size, most));
     return;
   }
   if (siblings.length > 1) change.drop.push(...siblings.map(resultName));
-  const next = nextNumber(change, stage.number);
   if (next !== undefined) {
     begin(change, next, joined, published, by);
     return;
   }
-  finish(change, joined, completed && siblings.length === 1);
+  finish(change, joined, completed);
 };
 
 const finish = (change: Change, { data, encoding }: Input, isTold = false): void => {

@@ -8,7 +8,7 @@ import type { Received } from '#shared/messages/message.ts';
 import type { pipelineComplete, pipelineStage } from '#shared/messages/workflow.ts';
 import { type Change, end, endStage, type Input, note, runStage, tellCancelled } from './change.ts';
 import { complete, nextNumber } from './drive.ts';
-import { type Ctx, keyOfStage, MAX_STAGES, MAX_TIMEOUT_MS, running, runningStage, type Stage, stagesOf } from './state.ts';
+import { type Ctx, keyOfStage, MAX_STAGES, MAX_TIMEOUT_MS, running, runningStage, runsInParallel, type Stage, stagesOf } from './state.ts';
 
 type Payload = Received<typeof pipelineStage | typeof pipelineComplete>;
 
@@ -67,14 +67,13 @@ const follow = (change: Change, event: Received<typeof pipelineStage>, context: 
   return true;
 };
 
-/** In a driven workflow a worker may hand on by itself where that is clear: its stage is the only one that is not complete. */
+/** The stage of a driven workflow that a worker may hand on by itself. With parallel ones what it published is its own result, not the joined one. */
+const onlyStage = ({ workflow }: Change): Stage | undefined => (runsInParallel(workflow) ? undefined : runningStage(workflow, undefined));
+
 const handOn = (change: Change, event: Received<typeof pipelineStage>, context: Ctx): boolean => {
   const next = change.workflow.stages[keyOfStage(seen(event, context))];
-  const stage = runningStage(change.workflow, undefined);
+  const stage = onlyStage(change);
   if (!stage || next?.status !== 'planned' || next.number !== nextNumber(change, stage.number)) return false;
-  const siblings = stagesOf(change.workflow).filter(({ number }) => number === stage.number);
-  // With parallel stages what it published is its own result, not the joined one.
-  if (siblings.length > 1) return false;
   complete(change, stage, inputFrom(event), { by: senderOf(event), published: next }, context);
   return true;
 };
@@ -100,7 +99,7 @@ export const hearComplete = (change: Change, event: Received<typeof pipelineComp
     end(change, 'completed', undefined, false);
     return true;
   }
-  const stage = runningStage(change.workflow, undefined);
+  const stage = onlyStage(change);
   // Only the last one completes a pipeline.
   if (!stage || nextNumber(change, stage.number) !== undefined) return false;
   complete(change, stage, inputFrom(event), { by, completed: true }, context);

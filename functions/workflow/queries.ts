@@ -1,15 +1,12 @@
 /** `control.workflow.show` and `list`: a workflow with its stages and a page of its history; workflows of a status, a page at a time. */
-import { type Page, readPage } from '#shared/entity/page.ts';
 import type { Reader } from '#shared/entity/reader.ts';
+import { listQuery } from '#shared/function/entity-query.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlWorkflowList, controlWorkflowShow } from '#shared/messages/control-coordination.ts';
 import { HISTORY } from './change.ts';
 import { lookupOf, stagesOf, stageToWire, toWire, type Workflow, workflowKind } from './state.ts';
 
 const HISTORY_PAGE = 200;
-const DEFAULT_LIMIT = 100;
-/** A workflow is less than 1 KB in a list, which has to fit a message. */
-const MAX_LIMIT = 400;
 
 type Shown = { workflow: Workflow | undefined; history: ReadonlyMap<string, unknown> };
 
@@ -31,15 +28,12 @@ export const show = defineQuery({
   },
 });
 
-export const list = defineQuery({
+export const list = listQuery({
   message: controlWorkflowList,
-  read: ({ body: { status = 'running', after, limit = DEFAULT_LIMIT } }, reader) =>
-    readPage(reader, workflowKind, lookupOf(status), { after, limit: Math.min(limit, MAX_LIMIT) }),
-  answer: ({ states: workflows, next }: Page<Workflow>, { body: { status = 'running' } }) => ({
-    body: {
-      // The lookup lags behind the state.
-      workflows: [...workflows].filter(([, one]) => one.status === status).map(([id, one]) => toWire(id, one)),
-      ...(next !== undefined && { next }),
-    },
-  }),
+  kind: workflowKind,
+  lookup: ({ body: { status = 'running' } }) => lookupOf(status),
+  as: 'workflows',
+  item: (id, workflow, { body: { status = 'running' } }) => (workflow.status === status ? toWire(id, workflow) : undefined),
+  // Less than 1 KB each.
+  most: 400,
 });

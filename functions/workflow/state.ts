@@ -32,8 +32,12 @@ const stageSchema = z.object({
   endedAt: z.number().optional(),
   /** When it is published again or given up, epoch ms. */
   due: z.number().optional(),
+  /** It was given more time after an outage. */
+  spared: z.literal(true).optional(),
   /** The children that hold what it was given, while it runs. */
   inputs: z.array(z.string()),
+  /** Of all of them. */
+  bytes: z.number().optional(),
   /** It was given more than can be kept, so it cannot be published again. */
   unkept: z.literal(true).optional(),
   error: z.unknown().optional(),
@@ -77,11 +81,19 @@ export const stagesOf = ({ stages }: Workflow): Stage[] =>
 
 export const running = (workflow: Workflow): Stage[] => stagesOf(workflow).filter(({ status }) => status === 'running');
 
-/** The running stage that is named (`02.analyze`, `analyze`), or the only one where none is named. */
+/**
+ * The running stage that is named, or the only one where none is named. A name alone (`analyze`) has to be one stage's: said twice
+ * of `01.review`, it would be taken for the word of `03.review`.
+ */
 export const runningStage = (workflow: Workflow, named: string | undefined): Stage | undefined => {
-  const all = running(workflow).filter((stage) => named === undefined || named === stage.name || named === keyOfStage(stage));
-  return all.length === 1 ? all[0] : undefined;
+  const all =
+    named === undefined ? running(workflow) : stagesOf(workflow).filter((stage) => named === stage.name || named === keyOfStage(stage));
+  return all.length === 1 && all[0]?.status === 'running' ? all[0] : undefined;
 };
+
+/** Whether a stage that runs has others of its number. */
+export const runsInParallel = (workflow: Workflow): boolean =>
+  running(workflow).some((stage) => stagesOf(workflow).filter(({ number }) => number === stage.number).length > 1);
 
 /** The next moment at which a running stage is due. */
 export const nextDue = (workflow: Workflow): number | null => {

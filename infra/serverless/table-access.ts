@@ -32,9 +32,11 @@ const READS: Readonly<Record<string, Pick<TableAccess, 'reads' | 'indexes'> & Pa
   barrier: { reads: [], indexes: ['lookup'] },
   'resource-manager': { reads: [], indexes: ['lookup'] },
   reconciler: { reads: ['circuit'], indexes: ['lookup', 'sweep'] },
+  router: { reads: ['agent', 'agent-metrics', 'circuit', 'slots'], indexes: ['lookup'] },
   saga: { reads: ['task'], indexes: ['lookup'] },
   supervisor: { reads: ['agent'], indexes: [] },
-  'task-assignment': { reads: ['agent', 'circuit'], indexes: ['lookup'] },
+  'task-assignment': { reads: ['agent', 'agent-metrics', 'circuit', 'routing'], indexes: ['lookup'] },
+  'task-coordinator': { reads: ['agent', 'task'], indexes: ['lookup'] },
   workflow: { reads: [], indexes: ['lookup'] },
 };
 

@@ -9,6 +9,7 @@ import * as command from './command.ts';
 import * as consensus from './consensus.ts';
 import * as control from './control.ts';
 import * as controlCoordination from './control-coordination.ts';
+import * as controlRouting from './control-routing.ts';
 import * as controlSupervision from './control-supervision.ts';
 import * as deadLetter from './dead-letter.ts';
 import * as discovery from './discovery.ts';
@@ -53,6 +54,7 @@ const families = [
   routing,
   control,
   controlCoordination,
+  controlRouting,
   controlSupervision,
 ];
 

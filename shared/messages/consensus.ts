@@ -35,8 +35,8 @@ export const consensusRound = defineMessage({
 const resultBody = z.looseObject({
   consensus_id: id,
   round: count,
-  /** promise: a majority has promised; propose: accept this; learn: it is decided; refused: a proposer asked what is not possible. */
-  message_type: z.enum(['promise', 'propose', 'learn', 'refused']),
+  /** prepare: promise this; promise: a majority has; propose: accept this; learn: it is decided; refused: what a proposer asked. */
+  message_type: z.enum(['prepare', 'promise', 'propose', 'learn', 'refused']),
   /** Whose round it is. */
   proposer: id.optional(),
   /** Of a promise: what has to be proposed; absent: whatever the proposer likes. */

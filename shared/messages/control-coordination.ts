@@ -4,6 +4,7 @@ import { subjects } from '#shared/subjects.ts';
 import { atLeastOne, count, id, priority, time } from './fields.ts';
 import { defineMessage } from './message.ts';
 import { orEmpty } from './opaque.ts';
+import { taskOutcome } from './task.ts';
 
 const by = z.string().min(1).optional();
 const page = { limit: atLeastOne.optional(), /** The `next` of the page before. */ after: z.string().optional() };
@@ -138,6 +139,39 @@ export const controlSagaCancel = defineMessage({
   fromHeaders: { by: 'X-Agent-ID' },
 });
 
+/** A task for many: how far it is. */
+export const controlGroupShow = defineMessage({
+  name: 'controlGroupShow',
+  subject: subjects.controlGroupShow,
+  by: 'request',
+  body: z.looseObject({ task_id: id }),
+});
+
+/** How its parts ended, a page at a time. */
+export const controlGroupPage = defineMessage({
+  name: 'controlGroupPage',
+  subject: subjects.controlGroupPage,
+  by: 'request',
+  body: z.looseObject({ task_id: id, page: count.optional() }),
+});
+
+/** Those that are under way, or ended so. */
+export const controlGroupList = defineMessage({
+  name: 'controlGroupList',
+  subject: subjects.controlGroupList,
+  by: 'request',
+  body: z.looseObject({ outcome: taskOutcome.optional(), ...page }),
+  raw: orEmpty,
+});
+
+export const controlGroupCancel = defineMessage({
+  name: 'controlGroupCancel',
+  subject: subjects.controlGroupCancel,
+  by: 'request',
+  body: z.looseObject({ task_id: id, reason: z.string().optional(), by }),
+  fromHeaders: { by: 'X-Agent-ID' },
+});
+
 export const COMMANDS = ['execute', 'pause', 'resume', 'shutdown', 'config', 'status'] as const;
 
 const selection = {
@@ -145,9 +179,12 @@ const selection = {
   capability: z.string().min(1).optional(),
 };
 
+/** Characters of an agent's id: the subject of its answer has to hold it. */
+export const MAX_COMMANDED_ID = 130;
+
 /** By name, by what they are and can do, or all that are registered. */
 const commandTargets = z
-  .strictObject({ agent_ids: z.array(id).min(1).optional(), ...selection, all: z.literal(true).optional() })
+  .strictObject({ agent_ids: z.array(id.max(MAX_COMMANDED_ID)).min(1).optional(), ...selection, all: z.literal(true).optional() })
   .refine(
     ({ agent_ids, all, ...by }) => Number(agent_ids !== undefined) + Number(all === true) + Number(Object.keys(by).length > 0) === 1,
     { error: 'must have either agent_ids, or domain and capability or one of them, or "all": true' },
@@ -156,7 +193,7 @@ export type CommandTargets = z.infer<typeof commandTargets>;
 
 const commandSendBody = z.looseObject({
   /** The same one twice is one command. */
-  command_id: id.optional(),
+  command_id: shortId.optional(),
   command: z.enum(COMMANDS),
   to: commandTargets,
   payload: z.unknown().optional(),
@@ -194,7 +231,7 @@ export const controlHealthCheck = defineMessage({
   raw: orEmpty,
 });
 
-const eventBody = z.looseObject({ event: id, payload: z.unknown().optional(), by });
+const eventBody = z.looseObject({ event: shortId, payload: z.unknown().optional(), by });
 
 /** To the whole fleet, or to domains: by name, or those with an agent that can do something. */
 export const controlBroadcastSend = defineMessage({

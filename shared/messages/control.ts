@@ -17,6 +17,22 @@ export const controlGatherPage = defineMessage({
   body: pageBody,
 });
 
+/** Who came, who is missing, and until when it waits. */
+export const controlGatherShow = defineMessage({
+  name: 'controlGatherShow',
+  subject: subjects.controlGatherShow,
+  by: 'request',
+  body: z.looseObject({ request_id: id }),
+});
+
+/** Ends it at once with what came. */
+export const controlGatherCancel = defineMessage({
+  name: 'controlGatherCancel',
+  subject: subjects.controlGatherCancel,
+  by: 'request',
+  body: z.looseObject({ request_id: id }),
+});
+
 const letterStatus = z.enum(['open', 'replayed', 'discarded']);
 
 /** Which dead letters: all conditions that are there hold. */

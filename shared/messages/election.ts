@@ -71,6 +71,8 @@ const leaderElectionBody = z.looseObject({
   message_type: z.string().min(1),
   candidate: id,
   term: count,
+  /** Of elected and ended. */
+  fencing_token: count.optional(),
 });
 export type LeaderElection = z.infer<typeof leaderElectionBody>;
 

@@ -9,7 +9,10 @@ const requestBody = z.looseObject({
   coordination_type: z.enum(['acquire', 'renew', 'release', 'transfer']),
   requester: id,
   ttl_ms: atLeastOne.optional(),
-  /** Of an acquire: the same one again is one request. Another one, of an agent that came back, gets a new token. */
+  /**
+   * Of an acquire: the same one again is one request. Another one, of an agent that came back, gets a new token. Of renew, release and
+   * transfer: the acquire whose lease or wait is meant.
+   */
   request_id: id.optional(),
   /** Of renew, release and transfer: the lease that is meant. Without it: whatever the requester holds, or waits for. */
   fencing_token: count.optional(),

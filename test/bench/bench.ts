@@ -13,9 +13,9 @@ export type Bench = {
 
 const benches: Record<string, () => Promise<Bench>> = {
   stack: async () => (await import('./stack.ts')).stack,
-  tasks: async () => (await import('./tasks.ts')).tasks,
   escalation: async () => (await import('./escalation.ts')).escalation,
   supervision: async () => (await import('./supervision.ts')).supervision,
+  coordination: async () => (await import('./coordination.ts')).coordination,
   detection: async () => (await import('./detection.ts')).detection,
   bridge: async () => (await import('./bridge.ts')).bridge,
 };

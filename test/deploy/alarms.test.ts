@@ -34,6 +34,7 @@ const bridgeLines = (): string[] => {
       if (source.kind === 'jetstream') metrics.binding(name).lag.set(0);
       if (source.kind === 'jetstream') metrics.binding(name).oldestAgeSeconds.set(0);
     }
+  metrics.queues.set([{ name: 'work-nlp-low', domain: 'nlp', priority: 'low', pending: 1, unsettled: 0, oldestAgeSeconds: 1 }]);
   const lines: string[] = [];
   writeEmf({ metrics, prefix: 'mistersmith-prod-', write: (line) => lines.push(line) })();
   return lines;
@@ -62,8 +63,10 @@ const writtenBy = (lines: string[]): string[] =>
   lines.flatMap((line) => {
     const { _aws, ...values } = JSON.parse(line);
     const [{ Namespace, Dimensions, Metrics }] = _aws.CloudWatchMetrics;
-    const dimensions = (Dimensions[0] as string[]).map((name) => `${name}=${values[name]}`).toSorted();
-    return (Metrics as { Name: string }[]).map(({ Name }) => [Namespace, Name, ...dimensions].join(' '));
+    return (Dimensions as string[][]).flatMap((set) => {
+      const dimensions = set.map((name) => `${name}=${values[name]}`).toSorted();
+      return (Metrics as { Name: string }[]).map(({ Name }) => [Namespace, Name, ...dimensions].join(' '));
+    });
   });
 
 const lookedAt = ({ Metric: { Namespace, MetricName, Dimensions } }: Stat): string =>

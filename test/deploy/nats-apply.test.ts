@@ -81,6 +81,73 @@ test("somebody else's stream that overlaps is refused", async () => {
   expect(await names()).toEqual(['THEIRS']);
 });
 
+describe('queues of work', () => {
+  const queues = async () => (await Array.fromAsync(manager.consumers.list('WORK_QUEUE'))).map(({ name }) => name).sort();
+  const stored = async () => (await manager.streams.info('WORK_QUEUE')).state.messages;
+  const lone = (domain: string) => ['critical', 'high', 'low', 'normal'].map((priority) => `work-${domain}-${priority}`);
+  const js = () => jetstream(nats.connection);
+
+  test('are made for the domains that WORK_DOMAINS names, and found right the second time', async () => {
+    const said = await run([], { WORK_DOMAINS: 'nlp, vision' });
+    expect(said).toContain('create   work-nlp-critical: work.nlp.critical.>');
+    expect(said.at(-1)).toBe('21 created, 0 changed');
+    expect(await queues()).toEqual([...lone('nlp'), ...lone('vision')]);
+    expect(await run([], { WORK_DOMAINS: 'nlp,vision' })).toEqual(['nothing to change']);
+  });
+
+  test('are mended where somebody changed them, and lose nothing by it', async () => {
+    await run([], { WORK_DOMAINS: 'nlp' });
+    await js().publish('work.nlp.low.parse', 'kept');
+    await manager.consumers.update('WORK_QUEUE', 'work-nlp-low', { max_deliver: 9, max_ack_pending: 1 });
+    const said = await run([], { WORK_DOMAINS: 'nlp' });
+    expect(said).toEqual(['change   work-nlp-low: max_deliver, max_ack_pending', '0 created, 1 changed']);
+    expect(await manager.consumers.info('WORK_QUEUE', 'work-nlp-low')).toMatchObject({ num_pending: 1, config: { max_deliver: 5 } });
+  });
+
+  test('a domain of plain workers is left out of the stream; what is queued already stays and can be taken', async () => {
+    await run([], { WORK_DOMAINS: 'nlp,vision' });
+    for (const domain of ['nlp', 'vision']) await js().publish(`work.${domain}.high.x`, domain);
+    const said = await run([], { WORK_DOMAINS: 'nlp', WORK_CORE_DOMAINS: 'vision' });
+    expect(said).toEqual(['change   WORK_QUEUE: subjects work.> -> work.nlp.>', '0 created, 1 changed']);
+    const heard = nats.connection.subscribe('work.vision.>', { queue: 'workers-vision', max: 1 });
+    nats.connection.publish('work.vision.high.x', 'heard');
+    expect([(await Array.fromAsync(heard)).map((message) => message.string()), await stored()]).toEqual([['heard'], 2]);
+    const queued = await (await js().consumers.get('WORK_QUEUE', 'work-vision-high')).next({ expires: 1000 });
+    expect([queued?.string(), await queued?.ackAck(), await stored()]).toEqual(['vision', true, 1]);
+  });
+
+  test('and is back in it when it is named no more, with all that waited', async () => {
+    await run([], { WORK_DOMAINS: 'nlp', WORK_CORE_DOMAINS: 'vision' });
+    await js().publish('work.nlp.high.x', 'kept');
+    expect(await run([], { WORK_DOMAINS: 'nlp,vision' })).toContain('change   WORK_QUEUE: subjects work.nlp.> -> work.>');
+    await js().publish('work.vision.high.x', 'queued');
+    expect(await stored()).toBe(2);
+  });
+
+  test("somebody's own consumer of the same work is refused with its subject", async () => {
+    await run();
+    await manager.consumers.add('WORK_QUEUE', { durable_name: 'theirs', ack_policy: 'explicit', filter_subject: 'work.nlp.>' });
+    await expect(run([], { WORK_DOMAINS: 'nlp' })).rejects.toThrow(
+      /^the queue work-nlp-critical \(work\.nlp\.critical\.> of WORK_QUEUE\) was refused by the server: .*not unique on workqueue/,
+    );
+  });
+
+  test.each([
+    [
+      { WORK_DOMAINS: 'nlp,a.b' },
+      'WORK_DOMAINS ("nlp,a.b"): names what is no domain: write ids with commas between them, such as nlp,vision',
+    ],
+    [
+      { WORK_DOMAINS: 'nlp,ml', WORK_CORE_DOMAINS: 'ml' },
+      'WORK_DOMAINS and WORK_CORE_DOMAINS both name ml: work is queued or not, so leave it out of one',
+    ],
+    [{ WORK_CORE_DOMAINS: 'ml' }, 'WORK_CORE_DOMAINS is set without WORK_DOMAINS: name the domains whose work is queued, too'],
+  ])('%j is refused before anything is touched', async (settings, sentence) => {
+    await expect(run([], settings)).rejects.toThrow(sentence);
+    expect(await names()).toEqual([]);
+  });
+});
+
 describe('on a server of a configuration', () => {
   let folder: string;
   let server: ConfiguredNats;

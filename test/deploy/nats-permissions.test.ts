@@ -11,6 +11,15 @@ const anothers = { agent_id: 'b1', supervisor_id: 'b1', requester: 'b1', to_agen
 const sample = (pattern: string, known: Record<string, string>): string =>
   filterOf(pattern, known).replaceAll('*', 'x').replace('>', 'x.y');
 
+/** A worker of the queues of work: asks for the next message, and says that it is done. */
+const takes = (domain: string): string[] =>
+  ['critical', 'high', 'normal', 'low'].flatMap((priority) => [
+    `$JS.API.CONSUMER.MSG.NEXT.WORK_QUEUE.work-${domain}-${priority}`,
+    `$JS.ACK.WORK_QUEUE.work-${domain}-${priority}.1.1.1.1.0`,
+  ]);
+
+const makesQueues = ['$JS.API.CONSUMER.LIST.WORK_QUEUE', '$JS.API.CONSUMER.CREATE.WORK_QUEUE.work-nlp-low.work.nlp.low.>'];
+
 /** Every subject of the product, as the user's own and as another's, and what is no agent's business at all. */
 const all = [
   ...new Set([
@@ -37,6 +46,9 @@ const all = [
       '$JS.ACK.ALERTS.x.1.1.1.1.0',
       '$JS.ACK.WORK_QUEUE.x.1.1.1.1.0',
     ],
+    ...['nlp', 'vision', 'a-nlp'].flatMap((domain) => takes(domain)),
+    ...makesQueues,
+    ...['PURGE', 'MSG.GET', 'MSG.DELETE'].map((verb) => `$JS.API.STREAM.${verb}.WORK_QUEUE`),
     ...['$JS.API.STREAM.INFO.KV_AGENT_STATE', '$JS.API.DIRECT.GET.KV_AGENT_STATE.$KV.AGENT_STATE.agent.b1', '$KV.AGENT_STATE.agent.a1'],
     ...['a1', 'b1'].map((id) => `$JS.API.DIRECT.GET.SUPERVISION_EVENTS.supervisor.${id}.cmd.restart`),
     ...['$KV.BRIDGE_LEASES.x', '$KV.BRIDGE_STATE.x', 'timers.set.f.x', 'timers.due.f.x', 'timers.due.failure-handler.agent.a1'],
@@ -77,6 +89,7 @@ const heard = [
 ];
 
 const agentSays = [
+  ...takes('nlp'),
   ...['created', 'started', 'ready', 'stopped', 'error', 'heartbeat', 'snapshot', 'resp.x'].map((verb) => `agent.a1.${verb}`),
   ...['agents.hb.x.x.x', 'health.answer.a1'],
   ...['agents.discovery.find', 'agents.discovery.resolve', 'agents.nlp.a1-role.x', 'agents.vision.b1-role.x', 'agents.registry.available'],
@@ -129,9 +142,11 @@ const coordinatorSays = [
     'work.vision.x.x',
     'broadcast.domain.nlp.x',
   ],
-  ...['control.gather.page', 'control.tasks.show', 'control.tasks.cancel'],
+  ...['control.gather.page', 'control.gather.show', 'control.gather.cancel', 'control.tasks.show', 'control.tasks.cancel'],
   ...['control.resource.show', 'control.resource.list', 'control.barrier.show', 'control.barrier.list'],
+  ...['control.routing.list', 'control.routing.explain'],
   ...['start', 'show', 'list', 'cancel'].flatMap((verb) => [`control.workflow.${verb}`, `control.saga.${verb}`]),
+  ...['show', 'page', 'list', 'cancel'].map((verb) => `control.group.${verb}`),
   ...['$JS.API.STREAM.INFO.KV_AGENT_STATE', '$JS.API.DIRECT.GET.KV_AGENT_STATE.$KV.AGENT_STATE.agent.b1'],
 ];
 const coordinatorHears = [
@@ -160,6 +175,7 @@ const supervisorHears = [
   ...['agent.a1.cmd.shutdown', 'agent.b1.cmd.shutdown'],
 ];
 const operatorSays = [
+  ...['$JS.API.CONSUMER.LIST.WORK_QUEUE', '$JS.API.STREAM.MSG.GET.WORK_QUEUE'],
   ...all.filter((subject) => subject.startsWith('control.')),
   ...['execute', 'pause', 'resume', 'shutdown', 'config', 'status'].flatMap((verb) => [`agent.a1.cmd.${verb}`, `agent.b1.cmd.${verb}`]),
   ...['agents.nlp.a1-role.x', 'agents.vision.b1-role.x', 'agents.discovery.find', 'agents.discovery.resolve', 'coordination.tasks.x'],
@@ -181,6 +197,8 @@ const operatorHears = heard.filter((subject) => !internal.test(subject) || subje
 /** What its functions may publish, which is whatever a stream of the product carries, and what it needs of the streams. */
 const stored = /^(supervision|supervisor|coordination|coord|pipeline|scatter|gather|work|alerts|notifications|dlq|timers\.due)\./;
 const bridgeSays = [
+  ...makesQueues,
+  ...['$JS.API.STREAM.MSG.GET.WORK_QUEUE', '$JS.API.STREAM.MSG.DELETE.WORK_QUEUE'],
   ...all.filter((subject) => stored.test(subject)),
   ...['a1', 'b1'].flatMap((id) => ['created', 'started', 'ready', 'stopped', 'error', 'snapshot'].map((verb) => `agent.${id}.${verb}`)),
   ...['a1', 'b1'].flatMap((id) => ['suspended', 'resumed', 'draining'].map((verb) => `agent.${id}.${verb}`)),
@@ -208,7 +226,7 @@ const bridgeSays = [
   ...['$JS.API.CONSUMER.CREATE.ALERTS', '$JS.API.CONSUMER.DELETE.ALERTS.x', '$JS.API.CONSUMER.MSG.NEXT.ALERTS.x'],
   ...['a1', 'b1'].flatMap((id) => [`agent.${id}.cmd.shutdown`, `health.check.${id}`, `orchestrator.agent.${id}.x`]),
   'health.check.all',
-  // A saga takes back the tasks of its steps.
+  // A saga takes back the tasks of its steps, and so does a task for many those of its parts.
   'control.tasks.cancel',
   ...['nlp', 'vision'].flatMap((domain) => [
     `election.${domain}.leader`,
@@ -220,12 +238,13 @@ const bridgeSays = [
 const bridgeHears = [
   ...['nlp', 'vision'].flatMap((domain) => [`election.${domain}.vote`, `election.${domain}.heartbeat`]),
   ...['health.check.all', 'agent.command', 'system.control', 'command.answer.x.x.a1', 'command.answer.x.x.b1'],
-  ...['agents.nlp.a1-role.x', 'agents.vision.b1-role.x'],
+  ...['agents.nlp.a1-role.x', 'agents.vision.b1-role.x', 'route.x.y'],
   ...heard.filter((subject) => /^(control|_INBOX\.bridge|\$SRV|agents\.discovery)\./.test(subject)),
   ...['agent.a1.heartbeat', 'agent.b1.heartbeat', 'agents.registry.available', 'circuit.x.report', '$KV.BRIDGE_LEASES.x'],
   ...['agents.hb.x.x.x', 'health.answer.a1', 'health.answer.b1', 'metrics.agent.a1.x', 'metrics.agent.b1.x', 'metrics.system.x.x'],
 ];
 const provisionerSays = [
+  ...makesQueues,
   ...[
     '$JS.API.INFO',
     '$JS.API.STREAM.LIST',

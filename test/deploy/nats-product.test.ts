@@ -44,7 +44,12 @@ beforeAll(async () => {
   supervisor = await cluster.connectAs('super', { server: 1 });
   operator = await cluster.connectAs('operator', { server: 2 });
   // Three servers that have just met.
-  const provisioner = { ...cluster.environment, NATS_CREDS: join(cluster.folder, 'provisioner.creds'), NATS_INBOX: '_INBOX.provisioner' };
+  const provisioner = {
+    ...cluster.environment,
+    WORK_DOMAINS: 'nlp',
+    NATS_CREDS: join(cluster.folder, 'provisioner.creds'),
+    NATS_INBOX: '_INBOX.provisioner',
+  };
   await vi.waitFor(() => apply([], () => undefined, { ...provisioner, BYTES: '1GB' }), { timeout: 30_000, interval: 100 });
   const manifest = await readManifest('serverless.yml');
   const connection = await cluster.connectAs('bridge');
@@ -115,6 +120,29 @@ test('a scatter is gathered', async () => {
   await worker.flush();
   await publish(coordinator, 'scatter.r1.task', { request_id: 'r1', min_responses: 1, timeout_ms: 5000, payload: {} });
   await expect.poll(() => complete.map(({ body }) => body), WITHIN).toMatchObject([{ status: 'complete', count: 1 }]);
+});
+
+test('an agent takes queued work of its own domain, from another account and server, and what it has done is gone', async () => {
+  for (const body of ['first', 'second']) await jetstream(coordinator).publish('work.nlp.high.parse', body);
+  const take = () =>
+    worker.request('$JS.API.CONSUMER.MSG.NEXT.WORK_QUEUE.work-nlp-high', '{"batch":1,"no_wait":true}', { timeout: 5000, noMux: true });
+  const [first, second] = [await take(), await take()];
+  expect([first.subject, first.string(), second.string(), (await take()).headers?.code]).toEqual([
+    'work.nlp.high.parse',
+    'first',
+    'second',
+    404,
+  ]);
+  for (const message of [first, second]) await worker.request(message.reply as string, '+ACK', { timeout: 5000 });
+  const queues = async () => (await ask(operator, 'control.bridge.list')).queues as { queue: string }[];
+  const high = (await queues()).find(({ queue }) => queue === 'work-nlp-high');
+  expect(high).toEqual({ queue: 'work-nlp-high', domain: 'nlp', priority: 'high', pending: 0, unsettled: 0, oldest_age_seconds: 0 });
+});
+
+test('a domain without queues gets them from the bridge when it has work', async () => {
+  await jetstream(coordinator).publish('work.vision.low.ocr', 'a job');
+  const queues = async () => ((await ask(operator, 'control.bridge.list')).queues as { queue: string }[]).map(({ queue }) => queue);
+  await expect.poll(queues, WITHIN).toContain('work-vision-low');
 });
 
 test('an operator commands it across accounts and servers, and hears at once where there is none', async () => {

@@ -10,7 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const request = async (subject: string, body: unknown) => (await stack.nc.request(subject, JSON.stringify(body), { timeout: 5000 })).json();
+const request = async (subject: string, body: unknown) =>
+  (await stack.nc.request(subject, JSON.stringify(body), { timeout: 15_000 })).json();
 
 const aBarrier = async (barrier_id: string) => {
   const seen = await collect(stack.nc, `coordination.sync.released.${barrier_id}`);

@@ -1,6 +1,8 @@
 /** Dead letters end to end: kept, found, retried, replayed with a canary first, discarded, each with who did it. */
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { queueConsumer } from '#infra/bridge/queues/work-queue.ts';
 import { collect, type Stack, setupStack } from '#test/support/stack.ts';
 
 const WITHIN = { timeout: 15_000, interval: 50 };
@@ -126,4 +128,20 @@ test("the server's word that a foreign consumer gave up is a letter without byte
   await expect
     .poll(() => found({ reason: 'max_deliveries' }), WITHIN)
     .toMatchObject([{ bytes: null, origin: { stream: 'ORDERS', sequence: 7 } }]);
+});
+
+test('queued work that no worker acknowledges is one letter, with its bytes, and is queued again by a replay', async () => {
+  const manager = await jetstreamManager(stack.nc);
+  await manager.consumers.add('WORK_QUEUE', queueConsumer({ domain: 'nlp', priority: 'low' }));
+  await stack.publish('work.nlp.low.parse', 'a job');
+  const queue = await jetstream(stack.nc).consumers.get('WORK_QUEUE', 'work-nlp-low');
+  for (let n = 0; n < 5; n++) (await queue.next({ expires: 1000 }))?.nak();
+  // What was given back too often is not delivered again.
+  expect(await queue.next({ expires: 1000 })).toBeNull();
+  const letter = { reason: { code: 'max_deliveries' }, bytes: 5, status: 'open' };
+  await expect.poll(() => found({ subject: 'work.nlp.low.parse' }), WITHIN).toMatchObject([letter]);
+  expect(await found({ subject: '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.WORK_QUEUE.*' })).toEqual([]);
+  await ask('replay', { subject: 'work.nlp.low.parse', by: 'kim' });
+  const again = await queue.next({ expires: 5000 });
+  expect([again?.string(), again?.headers?.get('X-Retry-Count'), await again?.ackAck()]).toEqual(['a job', '1', true]);
 });

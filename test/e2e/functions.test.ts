@@ -92,6 +92,16 @@ test('a scatter that too few answered times out', async () => {
   await expect.poll(() => complete.map(({ body }) => body), WITHIN).toMatchObject([{ status: 'timed_out', count: 1 }]);
 });
 
+test('a scatter to which nothing more comes ends before its timeout, partly answered, and says who is missing', async () => {
+  const complete = await collect(stack.nc, 'gather.g5.complete');
+  const rules = { idle_timeout_ms: 500, expected: ['a', 'b'], allow_partial: true, strategy: 'reduce', reduce: { op: 'sum' } };
+  await stack.publish('scatter.g5.task', { request_id: 'g5', min_responses: 2, timeout_ms: 60_000, ...rules });
+  await stack.publish('gather.g5.result', { agent_id: 'a', result: 7 });
+  await expect.poll(() => complete.length, WITHIN).toBe(1);
+  const said = { status: 'partial', count: 1, failed: 0, missing: ['b'], completed_by: 'inactivity', value: 7 };
+  expect(complete[0]?.body).toEqual({ request_id: 'g5', ...said });
+});
+
 test('a thousand results of 10 KB are answered by reference and fetched page by page', async () => {
   const complete = await collect(stack.nc, 'gather.g3.complete');
   await stack.publish('scatter.g3.task', { request_id: 'g3', min_responses: 1000, timeout_ms: 60_000 });

@@ -61,7 +61,8 @@ test('an agent that answers when it is asked is not reported, though it beats no
   stack.nc.subscribe('health.check.busy-1', {
     callback: (_, message) => {
       asked++;
-      message.respond(JSON.stringify({ agent_id: 'busy-1', status: 'busy' }));
+      // As nats-py answers: with the headers of the request.
+      message.respond(JSON.stringify({ agent_id: 'busy-1', status: 'busy' }), message.headers ? { headers: message.headers } : {});
     },
   });
   const stop = beating('agent.busy-1.heartbeat', {});

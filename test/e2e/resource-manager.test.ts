@@ -12,7 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const request = async (subject: string, body: unknown) => (await stack.nc.request(subject, JSON.stringify(body), { timeout: 5000 })).json();
+const request = async (subject: string, body: unknown) =>
+  (await stack.nc.request(subject, JSON.stringify(body), { timeout: 15_000 })).json();
 
 /** An agent, and what it was told: `granted disk`. */
 const anAgent = async (requester: string) => {

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => stack.stop());
 
 const ask = async (subject: string, body: unknown) =>
-  (await stack.nc.request(subject, JSON.stringify(body), { timeout: 5000 })).json<Record<string, unknown>>();
+  (await stack.nc.request(subject, JSON.stringify(body), { timeout: 15_000 })).json<Record<string, unknown>>();
 
 /** What was booked and cancelled, in order. */
 const log: string[] = [];

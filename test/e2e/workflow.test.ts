@@ -6,12 +6,12 @@ const WITHIN = { timeout: 15_000, interval: 20 };
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await setupStack({ WORKFLOW_STAGE_TIMEOUT_MS: '1500' });
+  stack = await setupStack({ WORKFLOW_STAGE_TIMEOUT_MS: '1000' });
 });
 afterAll(() => stack.stop());
 
 const ask = async (verb: string, body: object) =>
-  (await stack.nc.request(`control.workflow.${verb}`, JSON.stringify(body), { timeout: 5000 })).json<Record<string, unknown>>();
+  (await stack.nc.request(`control.workflow.${verb}`, JSON.stringify(body), { timeout: 15_000 })).json<Record<string, unknown>>();
 
 const show = (workflow_id: string) => ask('show', { workflow_id });
 

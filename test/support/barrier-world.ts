@@ -17,7 +17,8 @@ export type BarrierPlan = {
   participants: number;
   phases: number;
   onDeath: 'break' | 'reduce';
-  faults: { loss: number; doubled: number; delay: number; deaths: number };
+  /** `jumps`: of the clocks of functions, ms at most. */
+  faults: { loss: number; doubled: number; delay: number; deaths: number; jumps: number };
 };
 
 const RESEND_MS = 400;
@@ -40,6 +41,7 @@ export const runBarrier = (seed: number, plan: BarrierPlan, spec: AnySpec = barr
 
   const later = (ms: number, run: () => void): void => queue.put(now + ms, run);
   const delay = (): number => random.between(1, plan.faults.delay);
+  const clock = (): number => START + now + random.between(-plan.faults.jumps, plan.faults.jumps);
 
   const send = (message: object, isSure = false): void => {
     const lost = !isSure && random() < plan.faults.loss;
@@ -47,7 +49,7 @@ export const runBarrier = (seed: number, plan: BarrierPlan, spec: AnySpec = barr
     for (let n = 0; n < copies; n++)
       later(isSure ? 0 : delay(), () => {
         const sentAt = START + now;
-        later(delay(), () => decided(host.tell({ ...message, headers: {}, sentAt }, START + now)));
+        later(delay(), () => decided(host.tell({ ...message, headers: {}, sentAt }, clock())));
       });
   };
 
@@ -82,7 +84,7 @@ export const runBarrier = (seed: number, plan: BarrierPlan, spec: AnySpec = barr
     const due = host.dueAt(key) - START;
     if (due === Infinity) return;
     later(Math.max(1, due - now) + random.between(0, 300), () => {
-      if (timers.get(key) === turn) decided(host.ring(key, START + now));
+      if (timers.get(key) === turn) decided(host.ring(key, Math.max(clock(), START + due)));
     });
   };
 

@@ -24,7 +24,8 @@ export const electionTable = (settings: Settings, mutant?: Mutant) => {
     const named = spec.also?.(state, event, undefined) ?? [];
     const also = (kind: { kind: string }, id: string) => {
       const other = keyOf(kind.kind, id);
-      if (!named.includes(other)) throw new Error(`decide asked for ${other}, which 'also' did not name`);
+      // A mutant may believe in another state than `also` saw.
+      if (!mutant && !named.includes(other)) throw new Error(`decide asked for ${other}, which 'also' did not name`);
       return entities.get(other)?.state;
     };
     const context = { now, id: idOf(key), settings, wakeAt, also, view: undefined, recordId: 'r', newId: () => 'n' } as unknown as Context;
@@ -38,7 +39,7 @@ export const electionTable = (settings: Settings, mutant?: Mutant) => {
     counted.writes++;
     entities.set(key, { state: state ?? before.state, wakeAt: wakeAt === undefined ? before.wakeAt : wakeAt });
     for (const [other, otherState] of Object.entries(also) as [EntityKey, unknown][]) {
-      if (!named.includes(other)) throw new Error(`decide changed ${other}, which 'also' did not name`);
+      if (!mutant && !named.includes(other)) throw new Error(`decide changed ${other}, which 'also' did not name`);
       entities.set(other, { wakeAt: null, ...entities.get(other), state: otherState });
     }
   };
@@ -57,6 +58,14 @@ export const electionTable = (settings: Settings, mutant?: Mutant) => {
     election: (domain: string) => entities.get(keyOf('election', domain))?.state as Election | undefined,
     wakeAt: (domain: string): number | null => entities.get(keyOf('election', domain))?.wakeAt ?? null,
     writes: () => counted.writes,
+    /** What there is now, to be put back later. */
+    backup: () => {
+      const saved = new Map(entities);
+      return () => {
+        entities.clear();
+        for (const [key, stored] of saved) entities.set(key, stored);
+      };
+    },
   };
 };
 

@@ -24,7 +24,7 @@ type Honesty = { grace: number /** No clock jumps, and nobody who lives is said 
 
 export const lockJudge = (host: EntityHost, agents: readonly string[], capacity: Record<string, number>, { grace, isHonest }: Honesty) => {
   const problems: string[] = [];
-  const seen = { grants: 0, handOvers: 0, expiries: 0, deadlocks: 0, stale: 0 };
+  const seen = { grants: 0, handOvers: 0, transfers: 0, expiries: 0, deadlocks: 0, stale: 0 };
   const watched = new Map(
     Object.keys(capacity).map((id): [string, Watched] => [
       id,
@@ -53,7 +53,7 @@ export const lockJudge = (host: EntityHost, agents: readonly string[], capacity:
     if (end) end.call = Math.min(end.call, now);
   };
 
-  const grantTold = (id: string, agent: string, token: number, now: number): void => {
+  const grantTold = (id: string, agent: string, token: number, now: number, receiver?: string): void => {
     const one = of(id);
     if (one.tokens.has(token)) return;
     expect(token > one.last, `${id}: token ${token} after ${one.last}`);
@@ -63,7 +63,10 @@ export const lockJudge = (host: EntityHost, agents: readonly string[], capacity:
     const again = one.holders.get(agent);
     one.holders.set(agent, token);
     if (again !== undefined) endNow(id, again, now);
-    else if (one.queue[0] === agent) {
+    else if (agent === receiver) {
+      one.queue = one.queue.filter((other) => other !== agent);
+      seen.transfers++;
+    } else if (one.queue[0] === agent) {
       one.queue.shift();
       seen.handOvers++;
     } else expect(one.queue.length === 0, `${id}: ${agent} is granted before ${one.queue[0]}, who waited longer`);
@@ -72,10 +75,14 @@ export const lockJudge = (host: EntityHost, agents: readonly string[], capacity:
     one.askedAt.delete(agent);
   };
 
-  const told = ({ resource_id: id, requester, status, fencing_token, code, position }: ResourceGranted, now: number): void => {
+  const told = (
+    { resource_id: id, requester, status, fencing_token, code, position }: ResourceGranted,
+    now: number,
+    receiver?: string,
+  ): void => {
     const { queue, holders } = of(id);
     const place = queue.indexOf(requester);
-    if (status === 'granted') grantTold(id, requester, fencing_token as number, now);
+    if (status === 'granted') grantTold(id, requester, fencing_token as number, now, receiver);
     if (status === 'expired') seen.expiries++;
     if (holders.get(requester) === fencing_token && (status === 'expired' || status === 'released')) holders.delete(requester);
     if (code === 'deadlock') seen.deadlocks++;
@@ -108,8 +115,9 @@ export const lockJudge = (host: EntityHost, agents: readonly string[], capacity:
       const { askedAt } = of(id);
       if (!askedAt.has(agent)) askedAt.set(agent, now);
     },
-    decided: (key: EntityKey, publish: readonly Output[], now: number): void => {
-      for (const { subject, body } of publish) if (subject.includes('.granted.')) told(body as ResourceGranted, now);
+    /** `receiver`: of a transfer, past those who wait. */
+    decided: (key: EntityKey, publish: readonly Output[], now: number, receiver?: string): void => {
+      for (const { subject, body } of publish) if (subject.includes('.granted.')) told(body as ResourceGranted, now, receiver);
       if (kindOf(key) === 'resource') looked(idOf(key));
     },
     /** `until`: when it will stop by itself. */

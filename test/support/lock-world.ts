@@ -23,7 +23,7 @@ export type Faults = {
   delay: number;
   /** 0 to 1, of each round of an agent. */
   crashes: number;
-  /** Clocks of agents jump, and agents that live are said to be gone. */
+  /** Clocks of agents and of the manager jump, and agents that live are said to be gone. */
   lies: boolean;
 };
 
@@ -84,7 +84,8 @@ export const runLocks = (seed: number, plan: LockPlan, decides: AnySpec = spec a
   const later = (ms: number, run: () => void): void => queue.put(now + ms, run);
   const chance = (share: number): boolean => !isCalm && random() < share;
   const delay = (): number => random.between(1, isCalm ? 20 : faults.delay);
-  const managersClock = (): number => START + now + random.between(-SKEW_MS, SKEW_MS);
+  const jump = (): number => (faults.lies && chance(0.05) ? random.between(-5000, 5000) : 0);
+  const managersClock = (): number => START + now + random.between(-SKEW_MS, SKEW_MS) + jump();
   const clockOf = (agent: Agent): number => START + now + agent.skew;
 
   /** Onto a stream, which tells when it got it, and from there to the manager. */
@@ -93,7 +94,8 @@ export const runLocks = (seed: number, plan: LockPlan, decides: AnySpec = spec a
     for (let copies = !isSure && chance(faults.doubled) ? 2 : 1; copies > 0; copies--)
       later(isSure ? 0 : delay(), () => {
         const sentAt = START + now;
-        later(delay(), () => decided(host.tell({ ...message, headers: {}, sentAt }, managersClock())));
+        const receiver = (message as { body: { transfer_to?: string } }).body.transfer_to;
+        later(delay(), () => decided(host.tell({ ...message, headers: {}, sentAt }, managersClock()), receiver));
       });
   };
 
@@ -105,8 +107,8 @@ export const runLocks = (seed: number, plan: LockPlan, decides: AnySpec = spec a
     });
   const capacityOf = (id: string) => ({ capacity: plan.capacity[id] });
 
-  const decided = ({ key, publish }: { key: EntityKey; publish: Output[] }): void => {
-    judge.decided(key, publish, now);
+  const decided = ({ key, publish }: { key: EntityKey; publish: Output[] }, receiver?: string): void => {
+    judge.decided(key, publish, now, receiver);
     for (const { subject, body } of publish) {
       const [, , verb, to] = subject.split('.');
       const agent = agents.find(({ id }) => id === to);
@@ -172,7 +174,10 @@ export const runLocks = (seed: number, plan: LockPlan, decides: AnySpec = spec a
     for (const id of agent.wants) {
       const lease = agent.leases.get(id);
       if (lease) {
-        ask(agent, id, 'release', { fencing_token: lease.token });
+        const others = agents.filter((other) => other !== agent);
+        if (faults.crashes > 0 && chance(0.3))
+          ask(agent, id, 'transfer', { fencing_token: lease.token, transfer_to: random.pick(others).id });
+        else ask(agent, id, 'release', { fencing_token: lease.token });
         letGo(agent, id, lease.token);
       }
     }

@@ -15,7 +15,7 @@ export type Deed = { outcome: TaskOutcome; acts: boolean; attempts: number; erro
 /** When the end of a task is told, ms after it; none: never. */
 export type Telling = readonly number[];
 /** When a task that the saga asks for reaches task-assignment, ms after it: a bridge that dies before its acknowledgement says it again. */
-export type Reaching = readonly [number, ...number[]];
+export type Reaching = readonly number[];
 
 export const ok = (result?: unknown): Deed => ({ outcome: 'completed', acts: true, attempts: 1, result });
 export const failed: Deed = { outcome: 'failed', acts: false, attempts: 1, error: 'no room' };

@@ -23,8 +23,8 @@ export type Given = { stage: string; value: unknown; headers: Headers };
 
 export const workflowWorld = (environment: Record<string, string> = {}) => {
   const story = drive(workflows, settings.parse({ WORKFLOW_STAGE_TIMEOUT_MS: '1000', ...environment }));
-  const at = (agent?: string, more: Headers = {}) => ({
-    sentAt: story.now(),
+  const at = (agent?: string, more: Headers = {}, after = 0) => ({
+    sentAt: story.now() + after,
     headers: { ...(agent !== undefined && { 'X-Agent-ID': [agent] }), ...more },
   });
   const text = (data: string) => ({ data, encoding: 'utf8' });
@@ -43,8 +43,9 @@ export const workflowWorld = (environment: Record<string, string> = {}) => {
       return story.tell(received(pipelineStage, { ...WF, stage_number, stage }, text(data), at(agent, headers)));
     },
     complete: (data: string, agent?: string) => story.tell(received(pipelineComplete, WF, text(data), at(agent))),
-    say: (verb: keyof typeof coord, body: object = {}, agent?: string) =>
-      story.tell(received(coord[verb] as typeof workflowReady, WF, { ...WF, ...body }, at(agent))),
+    /** `after` ms, without any alarm between. */
+    say: (verb: keyof typeof coord, body: object = {}, agent?: string, after = 0) =>
+      story.tell(received(coord[verb] as typeof workflowReady, WF, { ...WF, ...body }, at(agent, {}, after))),
     pass: (ms: number, late = 0) => story.until(story.now() + ms, late),
     /** What stages were given by the function, in order. */
     given: (): Given[] => story.published.flatMap(givenBy),

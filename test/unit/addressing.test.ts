@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { answer, choose } from '#functions/addressing/decide.ts';
+import { address, answer, choose } from '#functions/addressing/decide.ts';
+import type { Reader } from '#shared/entity/reader.ts';
 import { agentAction } from '#shared/messages/discovery.ts';
 import type { Agent } from '#shared/registry/agent.ts';
 import { received } from '#test/support/decide.ts';
@@ -58,6 +59,15 @@ test('only the healthy are chosen, and of these only the least loaded', () => {
       expect(best.length === 0 ? [undefined] : best).toContain(chosen);
     }),
   );
+});
+
+test('the healthy are found behind any number of instances that are gone', async () => {
+  const gone = Array.from({ length: 300 }, (_, n) => instance(`a${100 + n}`, { responsive: false }));
+  const fleet = new Map([...gone, instance('b1')].map((one) => [one.profile.agent_id, one]));
+  const lookup = async (_: unknown, __: string, { after = '', limit = 0 }) => [...fleet.keys()].filter((id) => id > after).slice(0, limit);
+  const load = async (_: unknown, ids: string[]) => new Map(ids.map((id) => [id, fleet.get(id)]));
+  const found = await address.read(request(), { lookup, load } as unknown as Reader);
+  expect(answer(found, request())).toMatchObject({ forward: [{ subject: 'agent.b1.cmd.execute' }] });
 });
 
 test('requests spread over instances that are loaded alike', () => {

@@ -4,7 +4,7 @@ import { barriers } from '#functions/barrier/decide.ts';
 import type { AnySpec } from '#shared/entity/entity.ts';
 import { type BarrierPlan, runBarrier } from '#test/support/barrier-world.ts';
 
-const ROUGH = { loss: 0.2, doubled: 0.2, delay: 500, deaths: 0 };
+const ROUGH = { loss: 0.2, doubled: 0.2, delay: 500, deaths: 0, jumps: 5000 };
 const DEADLY = { ...ROUGH, deaths: 0.03 };
 const plan = (onDeath: BarrierPlan['onDeath'], faults: BarrierPlan['faults']): BarrierPlan => ({
   participants: 4,

@@ -53,6 +53,13 @@ describe('a barrier', () => {
     expect(state('b1')).toMatchObject({ generation: 1, phase: null });
   });
 
+  it('begins no phase anew for an arrival that comes once more, many phases later', () => {
+    const { arrive, said, state } = story();
+    for (let n = 1; n <= 20; n++) for (const agent of ['a1', 'a2']) arrive(agent, { parties: 2, phase: `${n}` });
+    arrive('a1', { parties: 2, phase: '1' });
+    expect([said().length, state('b1')?.phase]).toEqual([21, null]);
+  });
+
   it("takes document 000's word for the deed for no name, and its sync_id for one", () => {
     const { arrive, told } = story();
     const named = { sync_id: 's1', phase: 'arriving', parties: 2 };
@@ -162,6 +169,26 @@ describe('a participant that died', () => {
     die('a1');
     for (const agent of ['a3', 'a2']) arrive(agent, { ...reduce, phase: 'two' });
     expect(said()).toEqual(['released 2', 'released 2']);
+  });
+
+  it('leaves a barrier that begins anew, when it was the last one: the next crew waits for all of them', () => {
+    const { arrive, die, said } = story();
+    const reduce = { parties: 2, on_death: 'reduce' };
+    for (const agent of ['a1', 'a2']) arrive(agent, { ...reduce, phase: 'one' });
+    for (const agent of ['a1', 'a2']) die(agent);
+    arrive('a1', { ...reduce, phase: 'two' });
+    expect(said()).toEqual(['released 2']);
+    arrive('a2', { ...reduce, phase: 'two' });
+    expect(said()).toEqual(['released 2', 'released 2']);
+  });
+
+  it('of a phase at which nobody is left breaks it', () => {
+    const { arrive, die, said } = story();
+    const reduce = { parties: 2, on_death: 'reduce' };
+    for (const agent of ['a1', 'a2']) arrive(agent, { ...reduce, phase: 'one' });
+    arrive('a1', { ...reduce, phase: 'two' });
+    for (const agent of ['a1', 'a2']) die(agent);
+    expect(said()).toEqual(['released 2', 'broken 0 participant_gone']);
   });
 
   it('of an earlier crew is nobody that the next one waits for', () => {

@@ -74,8 +74,8 @@ describe('docs/bridge.md', () => {
   });
 
   it('has every code that the bridge or the engine gives up with', () => {
-    // The bridge holds what is throttled or unreachable; the last two are the server's word of foreign consumers.
-    const never = ['throttled', 'unreachable', 'max_deliveries', 'terminated'];
+    // The bridge holds what is throttled or unreachable; the last is the server's word of foreign consumers.
+    const never = ['throttled', 'unreachable', 'terminated'];
     const codes = [...Object.keys(NATURES).filter((code) => !never.includes(code)), 'failed'];
     expect(
       table('code')

@@ -56,6 +56,20 @@ describe('metrics for CloudWatch (EMF)', () => {
     expect(lines.length).toBe(1);
   });
 
+  it('tell depth and age of each queue of work that is not empty, alone and all together', async () => {
+    const { time, metrics, lines } = world();
+    const queue = { name: 'work-nlp-high', domain: 'nlp', priority: 'high', pending: 2, unsettled: 1, oldestAgeSeconds: 1.5 } as const;
+    metrics.queues.set([queue, { ...queue, priority: 'low', pending: 0, unsettled: 0 }]);
+    await time.advance(60_000);
+    const [high, ...others] = lines.map((line) => document.parse(JSON.parse(line)));
+    expect(high).toEqual({
+      _aws: expect.anything(),
+      ...{ Stream: 'WORK_QUEUE', Domain: 'nlp', Priority: 'high' },
+      ...{ WorkQueueDepth: 3, WorkQueueAge: 1500 },
+    });
+    expect([high?._aws.CloudWatchMetrics[0]?.Dimensions, others]).toEqual([[['Stream'], ['Stream', 'Domain', 'Priority']], []]);
+  });
+
   it('say where they belong, when, and in what unit', async () => {
     const { time, metrics, last } = world();
     metrics.binding('fn.events').oldestAgeSeconds.set(1.5);

@@ -47,6 +47,7 @@ test.each([
   { scope: 'global', domain: 'nlp' },
   { scope: 'domain', domain: 'nlp', capability: 'ocr' },
   { scope: 'emergency' },
+  { scope: 'global', event: 'e'.repeat(101) },
 ])('a broadcast to %j is refused', (body) => {
   expect(controlBroadcastSend.body.safeParse({ event: 'e1', ...body }).success).toBe(false);
 });

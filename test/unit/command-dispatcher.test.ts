@@ -1,15 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Command, PAGE } from '#functions/command-dispatcher/command.ts';
+import { type Command, PAGE, type Said } from '#functions/command-dispatcher/command.ts';
 import { commands } from '#functions/command-dispatcher/decide.ts';
 import { pageToWire } from '#functions/command-dispatcher/outputs.ts';
 import { show } from '#functions/command-dispatcher/queries.ts';
 import { settings } from '#functions/command-dispatcher/settings.ts';
 import type { View } from '#functions/command-dispatcher/targets.ts';
+import type { Reader } from '#shared/entity/reader.ts';
 import { agentResponse, commandAnswer } from '#shared/messages/command.ts';
 import { controlCommandSend, controlCommandShow, controlHealthCheck } from '#shared/messages/control-coordination.ts';
 import { healthCheckAll } from '#shared/messages/health-check.ts';
 import { agentCommand } from '#shared/messages/phase2.ts';
+import type { Agent } from '#shared/registry/agent.ts';
 import { drive, received, START } from '#test/support/decide.ts';
 
 const INBOX = '_INBOX.kim.1';
@@ -132,7 +134,8 @@ describe('a command', () => {
     story.tell(answer(0));
     expect([commanded(story), story.published.at(-1)?.subject]).toEqual([['a0'], '_INBOX.kim.2']);
     expect(story.tell(send())).toMatchObject({ reply: { body: { status: 'complete' } } });
-    expect(story.tell(send({ command: 'resume' }))).toMatchObject({ reply: { error: { code: 'invalid_command_id' } } });
+    for (const other of [{ command: 'resume' }, { to: { domain: 'nlp' } }, { reason: 'another' }])
+      expect(story.tell(send(other))).toMatchObject({ reply: { error: { code: 'invalid_command_id' } } });
   });
 
   test('answers more than fits a message by size only, and more than fits its state from children', () => {
@@ -161,6 +164,20 @@ test.each([
   ['two ways at once', { all: true, domain: 'nlp' }],
 ])('the targets may not be named by %s', (_, to) => {
   expect(controlCommandSend.body.safeParse({ command: 'pause', by: 'kim', to }).success).toBe(false);
+});
+
+test.each([
+  ['the command', { command_id: 'c'.repeat(101), to: { all: true } }],
+  ['an agent', { to: { agent_ids: ['a'.repeat(131)] } }],
+])('the id of %s has to fit the subject of an answer', (_, body) => {
+  expect(controlCommandSend.body.safeParse({ command: 'pause', by: 'kim', ...body }).success).toBe(false);
+});
+
+test('an agent whose id is too long for that keeps nobody else from being commanded', async () => {
+  const ids = ['a1', 'a'.repeat(131), 'a2'];
+  const agent = (agent_id: string) => ({ profile: { agent_id, domain: 'nlp', capabilities: [] }, lifecycle: 'active' }) as unknown as Agent;
+  const reader = { lookup: async () => ids, load: async () => new Map(ids.map((id) => [id, agent(id)])) } as unknown as Reader;
+  expect((await commands.read?.([send()], reader))?.resolved.get('c1')).toEqual(['a1', 'a2']);
 });
 
 test.each([
@@ -215,6 +232,14 @@ describe('a large fan-out', () => {
     expect(commanded(story)).toEqual(idsOf(100));
   });
 
+  test('reaches everybody though its time is over before it was sent to all, and says at its deadline who has not answered', () => {
+    const story = fleet(100);
+    story.tell(send({ payload: 'x'.repeat(60_000), timeout_ms: 1000 }));
+    story.until(START + 60_000, 400);
+    expect([commanded(story), story.wakeAt('c1')]).toEqual([idsOf(100), null]);
+    expect(answersTo(story)).toMatchObject([{ status: 'timed_out', counts: { missing: 100 } }]);
+  });
+
   test('that moved on since its page was read goes on after what is known', () => {
     const story = fleet(PAGE + 1);
     story.tell(send());
@@ -231,6 +256,16 @@ test('a page that is not there is refused with a sentence', () => {
   const found = { command, ids: [], more: new Map() };
   expect(show.answer(found, request, 0)).toMatchObject({ error: { code: 'no_such_page' } });
   expect(show.answer(undefined, request, 0)).toMatchObject({ error: { code: 'not_found' } });
+});
+
+test('a page shows what fits a message, and of the rest how large it is', () => {
+  const story = fleet(20);
+  story.tell(send({ command: 'status' }));
+  for (let n = 0; n < 20; n++) story.tell(answer(n, 'x'.repeat(60_000)));
+  const more = new Map([...story.children('c1')].map(([name, said]) => [Number(name.split('/')[2]), said as Said]));
+  const found = { command: story.state('c1') as Command, ids: idsOf(20), more };
+  const shown = JSON.stringify(show.answer(found, received(controlCommandShow, {}, { command_id: 'c1' }), 0));
+  expect([shown.length < 1_000_000, shown.includes('{"agent_id":"a19","bytes":60015}')]).toEqual([true, true]);
 });
 
 const happening = fc.oneof(

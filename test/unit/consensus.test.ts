@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { synods } from '#functions/consensus/decide.ts';
 import { settings } from '#functions/consensus/settings.ts';
+import { type Synod, synodKind } from '#functions/consensus/synod.ts';
+import { readState } from '#shared/entity/kind.ts';
 import { consensus } from '#shared/messages/consensus.ts';
 import { drive, received } from '#test/support/decide.ts';
 
@@ -104,5 +106,64 @@ describe('an acceptor', () => {
     c1.prepare('p1', 1);
     expect(c1.promise(1, ...majority.slice(1))).toEqual([]);
     expect(c1.promise(1, majority[0] as string)).toMatchObject([{ message_type: 'promise' }]);
+  });
+});
+
+describe('the state', () => {
+  it('stays small however long proposers overtake each other while an acceptor is away', () => {
+    const c1 = synod();
+    const value = 'x'.repeat(15_000);
+    for (let round = 1; round <= 100; round++) {
+      c1.prepare(`p${round % 2}`, round);
+      c1.promise(round, 'a1', 'a2');
+      c1.propose(`p${round % 2}`, round, value);
+      c1.accept(round, 'a1');
+    }
+    expect(JSON.stringify(c1.state('c1')).length).toBeLessThan(30_000);
+    expect(c1.accept(100, 'a2')).toMatchObject([
+      { message_type: 'learn', value },
+      { message_type: 'learn', value },
+    ]);
+  });
+
+  it('binds by what was accepted in a round that it does not keep any more', () => {
+    const c1 = synod({ acceptors: 5 });
+    for (let round = 1; round <= 22; round++) {
+      c1.prepare('p1', round);
+      c1.promise(round, 'a1', 'a2', 'a3');
+      c1.propose('p1', round, 'blue');
+      c1.accept(round, 'a1');
+    }
+    expect(c1.state('c1')?.ballots.map(({ round }) => round)).not.toContain(1);
+    c1.accept(1, 'a4');
+    c1.prepare('p2', 30);
+    expect(c1.promise(30, 'a2', 'a4', 'a5')).toMatchObject([{ message_type: 'promise', value: 'blue' }]);
+  });
+
+  it('of the first version is read on: what may be decided binds, what nobody can decide any more does not', () => {
+    const ballot = (round: number, value: string | undefined, more: object = {}) => ({
+      ...{ round, proposer: 'p1', promises: [], accepts: [], ...more },
+      ...(value !== undefined && { proposal: { value } }),
+    });
+    const ballots = [ballot(1, 'red'), ballot(2, 'blue', { bound: null, accepts: ['a1'] }), ballot(3, undefined, { bound: 2 })];
+    const state = { since: 0, size: 3, acceptors: ['a1', 'a2', 'a3'], promised: { a1: 3, a2: 3, a3: 2 }, ballots, closed: -1 };
+    const read = readState(synodKind, { key: 'consensus#c1', schema: 1, state } as never) as Synod;
+    expect(read).toMatchObject({ proposal: { value: 'blue', acceptedBy: ['a1'] } });
+    expect(read.ballots).toMatchObject([
+      { round: 2, isBound: false, isProposed: true, accepts: ['a1'] },
+      { round: 3, isBound: true, isProposed: false },
+    ]);
+  });
+});
+
+describe('whoever says again what it said', () => {
+  it('hears again what came of it: its round, its majority, its proposal', () => {
+    const c1 = synod();
+    const round = { consensus_id: 'c1', round: 1, proposer: 'p1' };
+    for (let n = 0; n < 2; n++) expect(c1.prepare('p1', 1)).toEqual([{ ...round, message_type: 'prepare' }]);
+    c1.promise(1, 'a1', 'a2');
+    expect(c1.prepare('p1', 1)).toEqual([{ ...round, message_type: 'promise' }]);
+    for (let n = 0; n < 2; n++) expect(c1.propose('p1', 1, 'blue')).toEqual([{ ...round, message_type: 'propose', value: 'blue' }]);
+    expect(c1.prepare('p1', 1)).toEqual([{ ...round, message_type: 'propose', value: 'blue' }]);
   });
 });

@@ -335,6 +335,14 @@ describe('outputs', () => {
     ]);
   });
 
+  it('say who published them, but for requests: clients hand the headers of a request back with its answer', async () => {
+    const world = fakeWorld();
+    world.answer = async () => anAnswer({ publish: [anOutput(1), { ...anOutput(1), reply: 'answers.a' }] });
+    world.deliver(aRecord(1));
+    await world.time.advance(100);
+    expect(world.published.map(({ headers }) => headers)).toEqual([{ 'X-Published-By': ['fn'] }, {}]);
+  });
+
   it('of the function itself are not delivered to it, unless it asks for them', async () => {
     const mine = { headers: { 'X-Published-By': ['fn'] } };
     for (const own of [false, true]) {

@@ -1,6 +1,6 @@
 /** Elections: one leader a term, for a lease, and a new one when it is gone. */
 import { describe, expect, it, test } from 'vitest';
-import { electionKind } from '#functions/election/election.ts';
+import { electionKind, ledBy, tokenOf } from '#functions/election/election.ts';
 import { settings } from '#functions/election/settings.ts';
 import type { Output } from '#shared/entity/entity.ts';
 import { controlElectionResign } from '#shared/messages/control-coordination.ts';
@@ -53,13 +53,13 @@ describe('a vote', () => {
     const nlp = domain();
     nlp.vote('a1', 0);
     nlp.vote('a2', 10);
-    const lease = { leader: 'a1', term: 1, fencing_token: 1, lease_until: at(LEASE - SKEW) };
+    const lease = { leader: 'a1', term: 1, fencing_token: START, lease_until: at(LEASE - SKEW) };
     expect(nlp.said).toEqual([
       { subject: 'inbox.a1', body: { ...lease, lease_ms: LEASE - SKEW } },
       { subject: 'election.nlp.leader', body: lease },
       {
         subject: 'coordination.election.nlp',
-        body: { election_id: 'nlp-1', message_type: 'elected', candidate: 'a1', term: 1 },
+        body: { election_id: 'nlp-1', message_type: 'elected', candidate: 'a1', term: 1, fencing_token: START },
       },
     ]);
   });
@@ -102,7 +102,7 @@ describe('a vote', () => {
     nlp.vote('a1', 0);
     nlp.vote('a2', LEASE - 900);
     nlp.rings(LEASE + 2000);
-    expect([nlp.leader(), nlp.leaders().at(-1)]).toEqual([null, { leader: null, term: 1, fencing_token: 1, reason: 'expired' }]);
+    expect([nlp.leader(), nlp.leaders().at(-1)]).toEqual([null, { leader: null, term: 1, fencing_token: START, reason: 'expired' }]);
   });
 });
 
@@ -254,4 +254,13 @@ test('a term never goes back: an election does not expire', () => {
 test('a lease that leaves its leader nothing is refused, in a sentence', () => {
   const { error } = settings.safeParse({ ELECTION_LEASE_MS: '1000', ELECTION_SKEW_MS: '900' });
   expect(error?.issues[0]?.message).toContain('at most half of ELECTION_LEASE_MS');
+});
+
+test('a fencing token grows also where a restored table has forgotten a term, and where only terms were kept', () => {
+  const token = (nlp: ReturnType<typeof domain>) => nlp.leaders().at(-1)?.fencing_token as number;
+  const [lost, restored] = [domain(), domain()];
+  lost.vote('a1', 0);
+  restored.vote('a2', 60_000);
+  expect(token(restored)).toBeGreaterThan(token(lost));
+  expect(tokenOf(ledBy({ phase: 'free', term: 2 ** 50, since: 0 }, 'a1', START, settings.parse({})))).toBe(2 ** 50 + 1);
 });

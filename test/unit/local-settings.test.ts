@@ -10,12 +10,19 @@ describe('the settings of the local stack', () => {
       DATA_DIR: expect.stringMatching(/\/\.mistersmith\/data$/),
       TABLE_NAME: 'mistersmith',
       LOG_LEVEL: 'info',
+      WORK_DOMAINS: [],
+      WORK_CORE_DOMAINS: [],
     });
   });
 
   it('take any free port and several servers', () => {
     const settings = readSettings({ NATS_PORT: '0', NATS_URL: 'nats://a:4222,tls://b', LOG_LEVEL: 'DEBUG' });
     expect(settings).toMatchObject({ NATS_PORT: 0, NATS_URL: 'nats://a:4222,tls://b', LOG_LEVEL: 'debug' });
+  });
+
+  it('say which domains queue their work, each of them once', () => {
+    const settings = readSettings({ WORK_DOMAINS: 'nlp, ml,nlp', WORK_CORE_DOMAINS: 'vision' });
+    expect(settings).toMatchObject({ WORK_DOMAINS: ['nlp', 'ml'], WORK_CORE_DOMAINS: ['vision'] });
   });
 
   it('say all mistakes at once, with the value', () => {

@@ -36,7 +36,8 @@ describe('agents that share resources', () => {
     const runs = run(1000, plan(ROUGH));
     expect(problemsIn(runs)).toEqual([]);
     // The schedules reach what they are for.
-    for (const what of ['grants', 'handOvers', 'expiries', 'deadlocks', 'stale'] as const) expect(sum(runs, what)).toBeGreaterThan(50);
+    for (const what of ['grants', 'handOvers', 'transfers', 'expiries', 'deadlocks', 'stale'] as const)
+      expect(sum(runs, what)).toBeGreaterThan(50);
   });
 
   test('whose clocks jump and who are taken for dead are held off by their tokens', () => {

@@ -99,6 +99,36 @@ describe('a resource', () => {
     expect(last()).toMatchObject({ fencing_token: START + 1 });
   });
 
+  it('is granted to one who waits, by a transfer too, for the request with which it waits', () => {
+    const { ask, last } = story();
+    ask('acquire', 'a1');
+    ask('acquire', 'a2', 'gpu', { request_id: 'q2', ttl_ms: 1000 });
+    ask('transfer', 'a1', 'gpu', { transfer_to: 'a2' });
+    expect(last()).toMatchObject({ status: 'granted', requester: 'a2', request_id: 'q2', fencing_token: START + 1 });
+    ask('acquire', 'a2', 'gpu', { request_id: 'q2' });
+    expect(last()).toMatchObject({ status: 'granted', fencing_token: START + 1 });
+  });
+
+  it.each([{ fencing_token: START }, { request_id: 'q1' }])('is not released by a release of %j that comes once more, later', (meant) => {
+    const { ask, said } = story();
+    ask('acquire', 'a1', 'gpu', { request_id: 'q1' });
+    ask('release', 'a1', 'gpu', meant);
+    ask('acquire', 'a1', 'gpu', { request_id: 'q2' });
+    ask('release', 'a1', 'gpu', meant);
+    expect(said()).toEqual(['granted a1', 'released a1', 'granted a1', 'refused a1 not_held']);
+  });
+
+  it('is waited for on, where a release of an earlier wait comes once more', () => {
+    const { ask, said, state } = story();
+    ask('acquire', 'a1');
+    for (const request_id of ['q1', 'q2']) {
+      ask('acquire', 'a2', 'gpu', { request_id });
+      ask('release', 'a2', 'gpu', { request_id: 'q1' });
+    }
+    expect(said()).toEqual(['granted a1', 'queued a2', 'released a2', 'queued a2', 'refused a2 not_held']);
+    expect(state('gpu')).toMatchObject({ waiters: [{ agent: 'a2', request: 'q2' }] });
+  });
+
   it.each([
     ['renew', {}, 'not_held', 'agent a2 does not hold gpu: its lease is over, acquire it anew'],
     ['release', { fencing_token: 7 }, 'not_held', 'agent a2 does not hold gpu with token 7: its lease is over, acquire it anew'],
@@ -151,6 +181,21 @@ describe('a token', () => {
     until(START + 1500);
     ask('acquire', 'a2');
     expect(check(START)).toMatchObject({ reply: { body: { current: false, newest: START + 1500 } } });
+  });
+
+  it('that does not stand by one clock does not stand again by a slower one, however many leases are over at once', () => {
+    const { ask, state } = story();
+    for (let n = 0; n < 40; n++) ask('acquire', `a${n}`, 'gpu', { ttl_ms: 1000, resource_details: { capacity: 40 } });
+    const checkAt = (fencing_token: number, now: number, resource: Resource) => {
+      const event = received(controlResourceCheck, {}, { resource_id: 'gpu', fencing_token });
+      const context = { now, id: 'gpu', settings: settings.parse({}), also: () => undefined, view: { graph: new Map() } } as never;
+      const { reply, state } = resources.decide(resource, event, context) as { reply: { body: { current: boolean } }; state?: Resource };
+      return { isCurrent: reply.body.current, after: state ?? resource };
+    };
+    for (let token = START; token < START + 40; token++) {
+      const { isCurrent, after } = checkAt(token, START + 1500, state('gpu') as Resource);
+      expect(isCurrent || !checkAt(token, START + 1400, after).isCurrent).toBe(true);
+    }
   });
 
   it('that nobody was given does not stand', () => {
@@ -215,6 +260,19 @@ describe('a deadlock', () => {
     expect(said()).toHaveLength(4);
     until(START + 1000);
     expect(said().slice(4)).toEqual(['refused a2 deadlock']);
+  });
+
+  it('that a transfer would close is refused to who transfers', () => {
+    const { ask, last } = story();
+    ask('acquire', 'a1', 'r1');
+    ask('acquire', 'a2', 'r2');
+    ask('acquire', 'a2', 'r1');
+    ask('acquire', 'a3', 'r2');
+    ask('transfer', 'a1', 'r1', { transfer_to: 'a3' });
+    const reason = 'with a3 holding r1 nobody could go on (a2 waits for r1, a3 waits for r2): release it instead';
+    expect(last()).toEqual({ resource_id: 'r1', requester: 'a1', status: 'refused', code: 'deadlock', reason });
+    ask('transfer', 'a1', 'r1', { transfer_to: 'a4' });
+    expect(last()).toMatchObject({ status: 'granted', requester: 'a4' });
   });
 
   it('is none while one of several units can still be released', () => {
@@ -295,6 +353,11 @@ describe('a deadlock', () => {
     const read = async (requester: string) => (await readView([acquire(requester)], { load } as Reader)).graph;
     expect([...(await read('a9')).keys()].sort()).toEqual(Array.from({ length: 10 }, (_, n) => `r${n}`));
     expect([...(await read('stranger')).keys()]).toEqual([]);
+    const transfer = (transfer_to: string) =>
+      received(resourceRequest, { resource_id: 'r9' }, { resource_id: 'r9', coordination_type: 'transfer', requester: 'a9', transfer_to });
+    const seen = async (to: string) => (await readView([transfer(to)], { load } as Reader)).graph;
+    expect([...(await seen('a7')).keys()].sort()).toEqual(['r8', 'r9']);
+    expect([...(await seen('stranger')).keys()]).toEqual([]);
   });
 });
 

@@ -1,6 +1,8 @@
 /** Sagas: steps in order, compensations in reverse, each once, whatever the bus does to what is said of their tasks. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Saga, sagaOf, taskIdOf } from '#functions/saga/state.ts';
+import { isToken } from '#shared/subjects.ts';
 import { type Deed, failed, ok, type Reaching, sagaWorld, step } from '#test/support/saga-world.ts';
 
 const trip = [step('flight'), step('hotel'), step('car')];
@@ -111,12 +113,66 @@ describe('a saga', () => {
     expect([world.state('s1')?.phase, world.log]).toEqual(['completed', ['do flight', 'do hotel', 'do car']]);
   });
 
+  test('whose task nobody knows says so to people, and asks again', () => {
+    const world = sagaWorld({ reaching: () => [] });
+    world.start(trip);
+    world.pass(90_000);
+    expect(world.bodies('coordination.tasks.').map(({ task_id }) => task_id)).toEqual(Array(3).fill('saga-s1-01'));
+    expect(world.bodies('alerts.critical')[0]?.summary).toContain('saga s1 waits for task saga-s1-01');
+  });
+
+  test('waits for the end of a task that the table has just heard of: it says more than the table', () => {
+    const world = sagaWorld({ deed: () => ok(7), reaching: () => [31_900], telling: () => [200] });
+    world.start([step('flight'), step('hotel')]);
+    world.pass(100_000);
+    expect(world.children('s1').get('result/01')).toBe(7);
+  });
+
+  test('believes the table when its alarms are late for good', () => {
+    const world = sagaWorld({ telling: () => [] });
+    world.start([step('flight')]);
+    world.pass(10);
+    world.until(world.now() + 200_000, 3000);
+    expect([world.state('s1')?.phase, world.log]).toEqual(['completed', ['do flight']]);
+  });
+
+  test('gives a compensation no more than its task can hold', () => {
+    const large = 'x'.repeat(290_000);
+    const world = sagaWorld({ deed: (what) => (what === 'do car' ? failed : ok(large)) });
+    const undoes = { capabilities: ['unhotel'], payload: { undo: 'hotel', note: 'x'.repeat(20_000) } };
+    world.start([step('flight'), step('hotel', { compensation: undoes }), step('car')]);
+    world.pass(100);
+    expect(world.submitted.slice(3).map(({ payload }) => payload)).toEqual([
+      { payload: undoes.payload },
+      { payload: { undo: 'flight' }, result: large },
+    ]);
+  });
+
+  test('does nothing when an alarm is early, or nobody set it', () => {
+    const world = sagaWorld({ telling: () => [10] });
+    world.start(trip);
+    for (const more of [{}, { swept: true as const }]) expect(world.ring('s1', more)).toEqual({ outcome: 'done' });
+    world.pass(100);
+    expect([world.state('s1')?.phase, world.ring('s1')]).toEqual(['completed', { outcome: 'done' }]);
+  });
+
   test('is one saga however often it is started, and its id is no other one', () => {
     const world = sagaWorld();
     expect(world.start(trip)).toMatchObject({ reply: { body: { saga_id: 's1', steps: 3 } } });
     expect(world.start(trip)).toMatchObject({ reply: { body: { saga_id: 's1', steps: 3 } } });
     expect(world.start([step('other')])).toMatchObject({ reply: { error: { code: 'already_known' } } });
   });
+});
+
+test("a task is found to be its saga's, whatever the id of the saga looks like", () => {
+  const ids = fc.oneof(fc.stringMatching(/^[A-Za-z0-9_-]{1,100}$/), fc.constantFrom('01', 's-01', 's-01u1', 'saga-s-02', '-', '__proto__'));
+  fc.assert(
+    fc.property(ids, fc.nat(98), fc.constantFrom('acting', 'undoing'), fc.integer({ min: 1, max: 999 }), (id, at, status, rounds) => {
+      const steps = Array.from({ length: 99 }, () => ({ status, rounds }));
+      const taskId = taskIdOf(id, { at, steps } as unknown as Saga);
+      expect([isToken(taskId), sagaOf(taskId)]).toEqual([true, id]);
+    }),
+  );
 });
 
 /** What a saga does in effect, said without messages: dos in order until one fails, then undos of what was done, in reverse. */
@@ -174,19 +230,55 @@ test('with crashes, and with messages that are late, repeated, reordered and los
   );
 });
 
-test('cancelled at any moment it ends, and nothing that was done stays undone', () => {
-  fc.assert(
-    fc.property(tellings, fc.integer({ min: 0, max: 200_000 }), (told, after) => {
+/** A crash before the write, or before what it publishes, makes that late; one before the acknowledgement repeats it; a stream loses it. */
+const crashes: (readonly number[])[] = [[], [40_000], [0, 40_000], [90_000, 90_000]];
+
+test.each(crashes.map((times) => [times] as const))(
+  'goes on where it was after a crash at each step, by which it is told after %j ms',
+  (times) => {
+    const isHit = (at: number) => {
       let n = 0;
-      const world = sagaWorld({ telling: () => told[n++ % told.length] as number[] });
-      world.start(trip);
-      world.pass(after);
-      world.cancel();
-      world.pass(1_000_000);
-      const [dos, undos] = [world.log.filter((line) => line.startsWith('do ')), world.log.filter((line) => line.startsWith('undo '))];
-      const expected = world.state('s1')?.phase === 'completed' ? [] : dos.toReversed().map((line) => `un${line}`);
-      expect([['completed', 'compensated'].includes(world.state('s1')?.phase ?? ''), undos]).toEqual([true, expected]);
-    }),
+      return () => (n++ === at ? times : [0]);
+    };
+    for (let at = 0; at < 6; at++)
+      for (const crash of [{ reaching: isHit(at) }, { telling: isHit(at) }]) {
+        const world = sagaWorld({ deed: carFails({ outcome: 'timed_out', acts: true, attempts: 1 }), ...crash });
+        world.start(trip);
+        world.pass(1_000_000);
+        expect(world.log).toEqual(['do flight', 'do hotel', 'do car', 'undo car', 'undo hotel', 'undo flight']);
+        expect([world.state('s1')?.phase, world.wakeAt('s1'), world.bodies('coord.s1.error').length]).toEqual(['compensated', null, 1]);
+      }
+  },
+);
+
+test('cancelled at any moment it ends, whatever goes wrong, and nothing that was done stays undone', () => {
+  fc.assert(
+    fc.property(
+      deeds,
+      tellings,
+      stumbles,
+      fc.array(fc.integer({ min: 0, max: 200_000 }), { minLength: 1, maxLength: 3 }),
+      (plan, told, stumbling, after) => {
+        let n = 0;
+        const world = sagaWorld({
+          deed: (what, round) => {
+            const at = Number(what.split(' n')[1]);
+            if (what.startsWith('do')) return plan[at] as Deed;
+            return round <= (stumbling[at] ?? 0) ? failed : ok();
+          },
+          telling: () => told[n++ % told.length] as number[],
+          environment: { SAGA_UNDO_ROUNDS: '2' },
+        });
+        world.start(plan.map((_, at) => step(`n${at}`)));
+        for (const ms of [...after, ...Array(20).fill(600_000)]) {
+          world.pass(ms);
+          world.cancel();
+        }
+        const [dos, undos] = [world.log.filter((line) => line.startsWith('do ')), world.log.filter((line) => line.startsWith('undo '))];
+        const expected = world.state('s1')?.phase === 'completed' ? [] : dos.toReversed().map((line) => `un${line}`);
+        expect([['completed', 'compensated'].includes(world.state('s1')?.phase ?? ''), undos]).toEqual([true, expected]);
+      },
+    ),
     { numRuns: 300 },
   );
 });

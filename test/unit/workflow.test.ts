@@ -1,6 +1,10 @@
 /** Workflows: pipelines that are followed, defined ones that are driven; retry, cancel, and one end. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { show } from '#functions/workflow/queries.ts';
+import type { Reader } from '#shared/entity/reader.ts';
+import { controlWorkflowShow } from '#shared/messages/control-coordination.ts';
+import { received } from '#test/support/decide.ts';
 import { workflowWorld } from '#test/support/workflow-world.ts';
 
 describe('a pipeline that hands itself on', () => {
@@ -92,6 +96,15 @@ describe('a pipeline that hands itself on', () => {
     expect(world.started()).toEqual(['01.extract']);
   });
 
+  test('whose stage said error is tried again when it is time, though somebody still says ready', () => {
+    const world = workflowWorld({ WORKFLOW_STAGE_TIMEOUT_MS: '60000' });
+    world.stage('01.extract', 'doc');
+    world.say('error', { stage: 'extract' }, 'extractor');
+    world.say('ready', { stage: 'extract' }, 'extractor');
+    world.pass(1000);
+    expect(world.started()).toEqual(['01.extract']);
+  });
+
   test('gives what cannot be kept no second attempt, and says why', () => {
     const world = workflowWorld();
     world.stage('01.extract', 'x'.repeat(400_000));
@@ -104,6 +117,41 @@ describe('a pipeline that hands itself on', () => {
     world.stage('01.extract', 'doc');
     world.pass(60_000 - 1, 30_000);
     expect(world.started()).toEqual([]);
+  });
+
+  test('whose alarm was late is not put off for ever by what others say', () => {
+    const world = workflowWorld();
+    world.stage('01.extract', 'doc');
+    world.stage('01.other', 'doc', 'kim', { 'X-Timeout-Ms': ['60000'] });
+    for (let n = 0; n < 60; n++) {
+      world.pass(1000, 3000);
+      world.say('ready', { stage: 'other' }, `worker-${n}`);
+    }
+    expect(world.started()).toContain('01.extract');
+  });
+
+  test('whose alarms are late for good still ends', () => {
+    const world = workflowWorld();
+    world.stage('01.extract', 'doc');
+    world.pass(1_000_000, 3000);
+    expect([world.status(), world.started()]).toEqual(['failed', ['01.extract', '01.extract']]);
+  });
+
+  test('has as much published again at once as fits an answer, and the rest right after', () => {
+    const world = workflowWorld({ WORKFLOW_STAGE_ATTEMPTS: '2' });
+    for (let n = 10; n < 30; n++) world.stage(`10.part${n}`, `${n}${'x'.repeat(340_000)}`);
+    world.say('ready', { stage: 'none' }, 'kim', 1000);
+    expect(world.ring('w1')).toMatchObject({ publish: { length: 6 }, wakeAt: world.now() });
+    world.pass(1);
+    expect(new Set(world.started()).size).toBe(20);
+  });
+
+  test('does nothing when an alarm is early, or nobody set it', () => {
+    const world = workflowWorld();
+    world.stage('01.extract', 'doc');
+    for (const more of [{}, { swept: true as const }]) expect(world.ring('w1', more)).toEqual({ outcome: 'done' });
+    world.complete('words');
+    expect(world.ring('w1')).toEqual({ outcome: 'done' });
   });
 
   test('with a stage number that is none is refused with a sentence', () => {
@@ -146,6 +194,40 @@ describe('a defined workflow', () => {
     expect([world.status(), world.started(), world.published.at(-1)?.subject]).toEqual(['completed', ['01.extract'], 'coord.w1.complete']);
   });
 
+  test('has to be told by number where two stages have a name: what is said of the first twice is not of the second', () => {
+    const world = workflowWorld();
+    world.start(['review', 'mend', 'review'].map((name, n) => ({ number: n + 1, name })));
+    for (const stage of ['01.review', 'mend', 'review', '01.review']) world.say('complete', { stage });
+    expect(world.stages()).toEqual({ '01.review': 'complete', '02.mend': 'complete', '03.review': 'running' });
+  });
+
+  test('joins stages whatever they are called', () => {
+    const world = workflowWorld();
+    const names = ['__proto__', 'constructor', '-', '007', '_'];
+    world.start(names.map((name) => ({ number: 1, name })));
+    for (const stage of names) world.say('complete', { stage, result: stage });
+    const joined = world.published.find(({ subject }) => subject === 'pipeline.w1.complete');
+    expect(Object.entries(JSON.parse(joined?.raw?.data ?? '')).toSorted()).toEqual(names.map((name) => [name, name]).toSorted());
+  });
+
+  test('waits for all of its last stages, though the worker of one publishes the end', () => {
+    const world = workflowWorld();
+    world.start(join.slice(1, 3));
+    world.say('complete', { stage: 'images', result: ['a.png'] });
+    world.complete('hello', 'words');
+    expect([world.status(), world.stages()]).toEqual(['running', { '02.images': 'complete', '02.words': 'running' }]);
+  });
+
+  test('gives its stages no more at once than fits an answer', () => {
+    const wide = Array.from({ length: 40 }, (_, n) => ({ number: 2, name: `n${n}` }));
+    const large = 'x'.repeat(60_000);
+    expect(workflowWorld().start(wide, large)).toMatchObject({ reply: { error: { code: 'payload_too_large' } } });
+    const world = workflowWorld();
+    world.start([{ number: 1, name: 'split' }, ...wide]);
+    world.say('complete', { stage: 'split', result: large });
+    expect(world.bodies('coord.w1.error')).toMatchObject([{ stage: '01.split', error: { code: 'result_too_large' } }]);
+  });
+
   test('is one however often it is started, and its id is no other one', () => {
     const world = workflowWorld();
     expect(world.start(join)).toEqual(expect.objectContaining({ reply: { body: { workflow_id: 'w1', stages: 4 } } }));
@@ -163,6 +245,23 @@ describe('a defined workflow', () => {
       { subject: 'coord.w1.error', body: { workflow_id: 'w1', stage: '02.words', error: 'no text', status: 'failed' } },
     ]);
   });
+});
+
+test('a long history is shown page by page', async () => {
+  const world = workflowWorld({ WORKFLOW_STAGE_ATTEMPTS: '300' });
+  world.stage('01.extract', 'doc');
+  world.pass(250_000);
+  const children = async (_: unknown, __: string, prefix: string, { after = '', limit = Infinity }) =>
+    new Map([...world.children('w1')].filter(([name]) => name.startsWith(prefix) && name > after).slice(0, limit));
+  const reader = { load: async () => new Map([['w1', world.state('w1')]]), children } as unknown as Reader;
+  const page = async (after?: string) => {
+    const request = received(controlWorkflowShow, {}, { workflow_id: 'w1', ...(after && { after }) });
+    return show.answer(await show.read(request, reader), request, 0) as { body: { history: { event: string }[]; next?: string } };
+  };
+  const { body: first } = await page();
+  const { body: second } = await page(first.next);
+  expect([...first.history, ...second.history].map(({ event }) => event)).toEqual(['started', ...Array(250).fill('retried')]);
+  expect([first.history.length, second.next]).toEqual([200, undefined]);
 });
 
 describe('a cancel', () => {
@@ -207,57 +306,67 @@ const attempts = fc.array(
   }),
   { minLength: 1, maxLength: 30 },
 );
+/** Of every alarm, ms. */
+const lateness = fc.constantFrom(0, 0, 500, 3000);
 
-test('with workers that die, fail, and say things late and twice, numbers come in order, joined, and the workflow ends once', () => {
+test('with alarms that are late, and workers that die, fail, and say things late and twice, numbers come in order, joined, and the workflow ends once', () => {
   fc.assert(
-    fc.property(plans, attempts, fc.option(fc.integer({ min: 0, max: 4000 }), { nil: undefined }), (plan, doings, cancelAt) => {
-      const world = workflowWorld();
-      const completed = new Map<string, unknown>();
-      let later: { at: number; run: () => void }[] = cancelAt === undefined ? [] : [{ at: world.now() + cancelAt, run: world.cancel }];
-      let seen = 0;
-      const obey = (): void => {
-        for (; seen < world.given().length; seen++) {
-          const { stage, value } = world.given()[seen] as { stage: string; value: unknown };
-          const number = Number(stage.slice(0, 2));
-          const before = plan.filter((one) => one.number === number - 1).map(({ name }) => [name, completed.get(`0${number - 1}.${name}`)]);
-          // All of the number before it have completed, and this is what they answered.
-          expect(value).toEqual(number === 1 ? 'doc' : before.length === 1 ? before[0]?.[1] : Object.fromEntries(before));
-          const { does, says } = doings[seen % doings.length] as { does: string; says: number[] };
-          if (does === 'dies') continue;
-          for (const after of says) {
-            const run = () => {
-              if (does === 'completes' && world.stages()[stage] === 'running') completed.set(stage, { did: stage });
-              world.say(does === 'completes' ? 'complete' : 'error', { stage, ...(does === 'completes' && { result: { did: stage } }) });
-            };
-            later.push({ at: world.now() + after, run });
+    fc.property(
+      plans,
+      attempts,
+      fc.option(fc.integer({ min: 0, max: 4000 }), { nil: undefined }),
+      lateness,
+      (plan, doings, cancelAt, late) => {
+        const world = workflowWorld();
+        const completed = new Map<string, unknown>();
+        let later: { at: number; run: () => void }[] = cancelAt === undefined ? [] : [{ at: world.now() + cancelAt, run: world.cancel }];
+        let seen = 0;
+        const obey = (): void => {
+          for (; seen < world.given().length; seen++) {
+            const { stage, value } = world.given()[seen] as { stage: string; value: unknown };
+            const number = Number(stage.slice(0, 2));
+            const before = plan
+              .filter((one) => one.number === number - 1)
+              .map(({ name }) => [name, completed.get(`0${number - 1}.${name}`)]);
+            // All of the number before it have completed, and this is what they answered.
+            expect(value).toEqual(number === 1 ? 'doc' : before.length === 1 ? before[0]?.[1] : Object.fromEntries(before));
+            const { does, says } = doings[seen % doings.length] as { does: string; says: number[] };
+            if (does === 'dies') continue;
+            for (const after of says) {
+              const run = () => {
+                if (does === 'completes' && world.stages()[stage] === 'running') completed.set(stage, { did: stage });
+                world.say(does === 'completes' ? 'complete' : 'error', { stage, ...(does === 'completes' && { result: { did: stage } }) });
+              };
+              later.push({ at: world.now() + after, run });
+            }
+          }
+        };
+        world.start(plan);
+        obey();
+        for (let steps = 0; steps < 1000; steps++) {
+          const next = Math.min(world.wakeAt('w1') ?? Infinity, ...later.map(({ at }) => at));
+          if (next === Infinity) break;
+          world.until(next, late);
+          obey();
+          const due = later.filter(({ at }) => at <= next);
+          later = later.filter(({ at }) => at > next);
+          for (const { run } of due) {
+            run();
+            obey();
           }
         }
-      };
-      world.start(plan);
-      obey();
-      for (let steps = 0; steps < 1000; steps++) {
-        const next = Math.min(world.wakeAt('w1') ?? Infinity, ...later.map(({ at }) => at));
-        if (next === Infinity) break;
-        world.until(next);
-        obey();
-        const due = later.filter(({ at }) => at <= next);
-        later = later.filter(({ at }) => at > next);
-        for (const { run } of due) {
-          run();
-          obey();
-        }
-      }
-      const ends = [
-        ...world.bodies('coord.w1.complete').map(({ status }) => status),
-        ...world.bodies('coord.w1.error').map(({ status }) => status),
-      ];
-      expect(world.wakeAt('w1')).toBeNull();
-      expect([world.status(), ends]).toEqual([world.status(), world.status() === 'cancelled' ? [] : [world.status()]]);
-      expect(['completed', 'failed', 'cancelled']).toContain(world.status());
-      expect(world.bodies('pipeline.w1.complete')).toHaveLength(world.status() === 'completed' ? 1 : 0);
-      const counts = [...Map.groupBy(world.started(), (stage) => stage).values()].map((all) => all.length);
-      expect(Math.max(...counts)).toBeLessThanOrEqual(3);
-    }),
+        const ends = [
+          ...world.bodies('coord.w1.complete').map(({ status }) => status),
+          ...world.bodies('coord.w1.error').map(({ status }) => status),
+        ];
+        expect(world.wakeAt('w1')).toBeNull();
+        expect([world.status(), ends]).toEqual([world.status(), world.status() === 'cancelled' ? [] : [world.status()]]);
+        expect(['completed', 'failed', 'cancelled']).toContain(world.status());
+        expect(world.bodies('pipeline.w1.complete')).toHaveLength(world.status() === 'completed' ? 1 : 0);
+        const counts = [...Map.groupBy(world.started(), (stage) => stage).values()].map((all) => all.length);
+        expect(Math.max(...counts)).toBeLessThanOrEqual(3);
+      },
+    ),
     { numRuns: 500 },
   );
 });

@@ -1,4 +1,4 @@
-"""A circuit as an agent keeps it for itself: it says when it opens, tries and closes, and hears what others say."""
+"""A circuit as an agent keeps it for itself, and one that is left to the control plane. Both hear what others say."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from .wire import encode, headers_of
 
 
 class Circuit:
+    """Says when it opens, tries and closes."""
+
     def __init__(self, nc: Client, agent_id: str, service: str, failure_threshold: int = 3) -> None:
         self.nc = nc
         self.agent_id = agent_id
@@ -52,3 +54,22 @@ class Circuit:
     async def _hear(self, msg: Msg) -> None:
         if (msg.headers or {}).get("X-Agent-ID") != self.agent_id:
             self.state = msg.subject.rsplit(".", 1)[1]
+
+
+class FleetCircuit(Circuit):
+    """Reports how each call went; whether it opens is counted over the whole fleet."""
+
+    async def call(self, attempt: Callable[[], Awaitable[None]]) -> bool:
+        if self.state == "open":
+            return False
+        try:
+            await attempt()
+        except Exception:
+            await self._report("failure")
+            return False
+        await self._report("success")
+        return True
+
+    async def _report(self, outcome: str) -> None:
+        body = {"outcome": outcome, "duration_ms": 5}
+        await self.nc.publish(f"circuit.{self.service}.report", encode(body), headers=headers_of(self.agent_id))

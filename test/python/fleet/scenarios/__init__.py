@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Callable
 
-from . import agents, bus, gathering, signals, slips, supervised, tasks, work
+from . import agents, broadcasts, bus, candidates, fanout, gathering, groups, reports, signals, slips, stages, supervised, tasks, traced, work
 from .scene import Scene
 
 SCENARIOS: dict[str, Callable[[Scene], Awaitable[None]]] = {
@@ -16,4 +16,11 @@ SCENARIOS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "tasks": tasks.play,
     "bus": bus.play,
     "slips": slips.play,
+    "fanout": fanout.play,
+    "groups": groups.play,
+    "stages": stages.play,
+    "candidates": candidates.play,
+    "broadcasts": broadcasts.play,
+    "reports": reports.play,
+    "traced": traced.play,
 }
