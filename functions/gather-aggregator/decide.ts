@@ -35,7 +35,7 @@ const heardAt = ({ sentAt }: Event, { now }: Context): number => (now - sentAt >
 const begin = (gather: Gather | undefined, event: Received<typeof scatterTask>, context: Context): Decision<Gather> => {
   const { min_responses: min, timeout_ms = DEFAULT_TIMEOUT_MS } = event.body;
   if (min === undefined || gather?.phase === 'open' || gather?.phase === 'closed') return done();
-  const rules = rulesOf(event);
+  const rules = rulesOf(event.body);
   if (typeof rules === 'string') return refuse('bad_complete_when', `scatter ${context.id}: ${rules}`);
   const max = mostOf(rules?.expected ? { ...event.body, expected: rules.expected } : { max_responses: event.body.max_responses }, min);
   if (max > MAX_RESULTS)
@@ -73,7 +73,9 @@ const hear = (gather: Gather | undefined, event: Received<typeof gatherResult>, 
   }
   const { results, children } = addResult(before, { from, ...anonymous, bytes, response });
   const until = gather?.until ?? context.now + HOLD_EARLY_MS;
-  return done({ state: { phase: 'early', until, results }, children: keep(children, until), wakeAt: until });
+  // One that was put off, to catch up, stays there.
+  const wakeAt = Math.max(until, context.wakeAt ?? until);
+  return done({ state: { phase: 'early', until, results }, children: keep(children, until), wakeAt });
 };
 
 /** An alarm that was put off beyond the deadline, to catch up, stays there. */
@@ -97,11 +99,14 @@ const cancel = (gather: Gather | undefined, context: Context): Decision<Gather> 
 const wake = (gather: Gather | undefined, context: Context): Decision<Gather> => {
   const { now, wakeAt } = context;
   if (wakeAt === null || now < wakeAt) return done();
+  const isLate = now - wakeAt > LATE_MS;
   switch (gather?.phase) {
     case 'open':
-      if (now - wakeAt > LATE_MS) return done({ wakeAt: now + CATCH_UP_MS });
+      if (isLate) return done({ wakeAt: now + CATCH_UP_MS });
       return close({ gather, children: [], by: now < gather.deadline ? 'inactivity' : 'timeout' }, context);
     case 'early':
+      // Its scatter may have waited, too.
+      if (isLate) return done({ wakeAt: now + CATCH_UP_MS });
       return done({ state: { phase: 'left', at: now }, drop: childNames(gather.results), wakeAt: null });
     case 'closed':
     case 'left':

@@ -1,10 +1,8 @@
 /** How a gather is completed and what is made of its results, as its scatter says. Pure. */
 import * as z from 'zod';
 import { compilePattern, PatternError } from '#shared/event-pattern/event-pattern.ts';
-import { headerOf } from '#shared/messages/headers.ts';
-import type { Received } from '#shared/messages/message.ts';
 import { isObject } from '#shared/messages/opaque.ts';
-import { REDUCTIONS, type ScatterTask, STRATEGIES, type scatterTask } from '#shared/messages/scatter-gather.ts';
+import { REDUCTIONS, type ScatterTask, STRATEGIES } from '#shared/messages/scatter-gather.ts';
 
 export const rulesSchema = z.object({
   strategy: z.enum(STRATEGIES),
@@ -20,14 +18,12 @@ export const rulesSchema = z.object({
 export type Rules = z.infer<typeof rulesSchema>;
 
 /** Undefined: the scatter has none. A string: what is wrong with them. */
-export const rulesOf = ({ body, headers }: Pick<Received<typeof scatterTask>, 'body' | 'headers'>): Rules | undefined | string => {
-  // Beside this header the body is a payload, whatever its fields are called.
-  const isPayload = headerOf(headers, 'X-Min-Responses') !== undefined;
-  const { strategy, reduce, complete_when, quorum, expected, allow_partial }: Partial<ScatterTask> = isPayload ? {} : body;
+export const rulesOf = (body: ScatterTask): Rules | undefined | string => {
+  const { strategy, reduce, idle_timeout_ms, complete_when, quorum, expected, allow_partial } = body;
   const rules: Rules = {
     strategy: strategy ?? 'collect',
     ...(reduce && { reduce: withField(reduce) }),
-    ...(body.idle_timeout_ms !== undefined && { idle: body.idle_timeout_ms }),
+    ...(idle_timeout_ms !== undefined && { idle: idle_timeout_ms }),
     ...(complete_when && { when: complete_when }),
     ...(quorum && { quorum: withField(quorum) }),
     ...(expected && { expected: [...new Set(expected)] }),

@@ -3,7 +3,8 @@ import type { Reader } from '#shared/entity/reader.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlRoutingExplain, controlRoutingList } from '#shared/messages/control-routing.ts';
 import type { Received } from '#shared/messages/message.ts';
-import { DEFAULT_POLICY, ROUTING, type Routing, routingKind } from '#shared/routing/policies.ts';
+import type { Policy } from '#shared/messages/routing-policy.ts';
+import { DEFAULT_POLICY, namedBy, ROUTING, type Routing, routingKind } from '#shared/routing/policies.ts';
 import { askedBy, turnsIdOf } from './asked.ts';
 import { decideRoute } from './decide.ts';
 import { toWire } from './policies.ts';
@@ -30,12 +31,19 @@ const readKnown = async (event: Received<typeof controlRoutingExplain>, reader: 
   return { turns: turns.get(id), view };
 };
 
+const MAX_UNKNOWN = 100;
+
+/** Whom a policy names and no registry knows: perhaps an id that is misspelt. */
+const unknownOf = (policy: Policy, { fleet }: View): string[] =>
+  [...new Set(namedBy(policy))].filter((id) => !fleet.agents.has(id)).slice(0, MAX_UNKNOWN);
+
 export const explain = defineQuery({
   message: controlRoutingExplain,
   read: readKnown,
   answer: ({ turns, view }: Known, event, now) => {
     const asked = askedBy(event);
     const { targets, why, entry, candidates, eligible, left, leftBy } = decideRoute(asked, turns, view, now, true);
+    const unknown = entry ? unknownOf(entry.policy, view) : [];
     return {
       body: {
         subject: asked.subject,
@@ -46,6 +54,7 @@ export const explain = defineQuery({
         eligible,
         left,
         left_by_reason: leftBy,
+        ...(unknown.length > 0 && { unknown }),
       },
     };
   },

@@ -11,6 +11,7 @@ import { agentError, agentReady, agentResumed, agentStopped } from '#shared/mess
 import { failure } from '#shared/messages/supervision.ts';
 import { taskStatus } from '#shared/messages/task.ts';
 import { isGone } from '#shared/supervision/gone.ts';
+import { bulkheadKey } from '#shared/tasks/bulkhead.ts';
 import { lost, overdue } from '#shared/tasks/outputs.ts';
 import { agentOfSlots, rosterChildren, rosterValues, slotsIdOf } from '#shared/tasks/roster.ts';
 import { NO_TASKS, type Slots, slotsKey, slotsKind } from '#shared/tasks/slots.ts';
@@ -42,8 +43,8 @@ const look = (slots: Slots, agentId: string, looks: number, context: Ctx): Done<
   const roster = rosterValues(agent.profile);
   const books = openBooks(context);
   setSlots(books, agentId, { ...rest, roster });
-  const pulled = pull(books, agentId, TAKEN_AT_ONCE);
-  setSlots(books, agentId, { ...slotsIn(books, agentId), ...lookAgain(looks, pulled, context.now) });
+  const mayBeMore = pull(books, agentId, TAKEN_AT_ONCE);
+  setSlots(books, agentId, { ...slotsIn(books, agentId), ...lookAgain(looks, mayBeMore, context.now) });
   return {
     ...closeBooks<Slots>(books, slotsKey(agentId)),
     children: rosterChildren(roster.filter((value) => !slots.roster.includes(value))),
@@ -52,9 +53,17 @@ const look = (slots: Slots, agentId: string, looks: number, context: Ctx): Done<
 };
 
 /** Whether there may be more, or the registry may have told of its life before. */
-const lookAgain = (looks: number, pulled: number, now: number): Pick<Slots, 'lookAt' | 'looks'> => {
-  if (pulled === TAKEN_AT_ONCE) return { lookAt: now, looks };
+const lookAgain = (looks: number, mayBeMore: boolean, now: number): Pick<Slots, 'lookAt' | 'looks'> => {
+  if (mayBeMore) return { lookAt: now, looks };
   return looks === 0 ? { lookAt: now + SURELY_MS, looks: 1 } : {};
+};
+
+/** What waits for it, without a look whether it is known. A look that is to come begins anew. */
+const fill = (slots: Slots, agentId: string, context: Ctx): Done<Slots> => {
+  const books = openBooks(context);
+  if (pull(books, agentId, TAKEN_AT_ONCE))
+    setSlots(books, agentId, { ...slotsIn(books, agentId), lookAt: context.now, looks: slots.lookAt === undefined ? LOOKS : 0 });
+  return closeBooks(books, slotsKey(agentId));
 };
 
 const wake = (slots: Slots | undefined, agentId: string, context: Ctx): Decision<Slots> => {
@@ -78,8 +87,11 @@ const abandon = (slots: Slots | undefined, agentId: string, before: number, why:
   return { outcome: 'done', publish: attempts.map(([taskId, { attempt }]) => lost(taskId, agentId, attempt, why)) };
 };
 
-const leave = (slots: Slots | undefined, agentId: string, before: number): Done<Slots> => {
+const leave = (slots: Slots | undefined, agentId: string, before: number, { view }: Ctx): Done<Slots> => {
   const left = abandon(slots, agentId, before, 'stopped');
+  const agent = view.fleet.agents.get(agentId);
+  // It was heard late: the agent was started again since.
+  if (agent?.lifecycle === 'active' && agent.since > before) return left;
   return slots && slots.roster.length > 0 ? { ...left, state: { ...slots, roster: [] }, drop: slots.roster } : left;
 };
 
@@ -93,11 +105,11 @@ export const decide = (slots: Slots | undefined, event: AgentEvent | Alarm, cont
     case 'circuitClosed':
     case 'circuitHalfOpen':
       // Most services are no agents.
-      return slots ? look(slots, agentId, LOOKS, context) : done();
+      return slots ? fill(slots, agentId, context) : done();
     case 'alarm':
       return wake(slots, agentId, context);
     case 'agentStopped':
-      return leave(slots, agentId, event.sentAt);
+      return leave(slots, agentId, event.sentAt, context);
     case 'agentError':
       return abandon(slots, agentId, event.sentAt, 'reported an error');
     case 'failure':
@@ -109,12 +121,19 @@ export const decide = (slots: Slots | undefined, event: AgentEvent | Alarm, cont
   }
 };
 
+/** Besides what is shared: the task that an agent speaks of, and the bulkhead that it counts in, wherever the agent is by now. */
+const also = (slots: Slots | undefined, event: AgentEvent | Alarm): EntityKey[] => {
+  if (event.message !== 'taskStatus') return [];
+  const domain = slots?.active[event.body.task_id]?.domain;
+  return [taskKey(event.body.task_id), ...(domain === undefined ? [] : [bulkheadKey(domain)])];
+};
+
 export const slots = defineEntity({
   of: slotsKind,
   accepts: [agentReady, agentResumed, agentStopped, agentError, circuitClosed, circuitHalfOpen, failure, taskStatus],
   id: (event) => slotsIdOf('service' in event.body ? (event.body.service as string) : event.body.agent_id),
   decide,
-  also: (_, event): EntityKey[] => (event.message === 'taskStatus' ? [taskKey(event.body.task_id)] : []),
+  also,
   shared: (view) => view.shared,
   read: readForAgents,
 });

@@ -24,8 +24,6 @@ export type View = {
   loads: ReadonlyMap<string, Figures>;
   /** Of tasks that name none. */
   policy: Policy;
-  /** How many tasks of the batch may be given to somebody. */
-  wanted: number;
   /** Whether the agents may have less room than the batch wants. */
   crowded: boolean;
   /** Entities that any decision of the batch may touch. */

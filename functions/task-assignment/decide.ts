@@ -16,7 +16,7 @@ import { task, taskUnblocked } from '#shared/messages/task.ts';
 import { slotsKey } from '#shared/tasks/slots.ts';
 import { agentOf, isOpen, type Task, taskKey, taskKind, workOf } from '#shared/tasks/task.ts';
 import { markerKey } from '#shared/tasks/waiting.ts';
-import { type Ctx, closeBooks, openBooks, setTask, type View } from './books.ts';
+import { type Ctx, closeBooks, openBooks, setSlots, setTask, slotsIn, type View } from './books.ts';
 import { end } from './ending.ts';
 import { nextLook, place, placeOrWait } from './placing.ts';
 import { mayQueue, submit, workFrom } from './submit.ts';
@@ -53,9 +53,13 @@ const wake = (before: Task | undefined, context: Ctx): Change => {
       if (now < before.until) setTask(books, id, { ...before, lookAt: nextLook(before, now), queued: true });
       else end(books, id, before, now < (before.deadline ?? Infinity) ? 'unassigned' : 'timed_out', {});
       break;
-    case 'active':
-      // Its agent's slots have its alarm.
-      return done();
+    case 'active': {
+      // From before its alarm was in the slots of its agent: there it goes.
+      const agentId = agentOf(before) as string;
+      setSlots(books, agentId, slotsIn(books, agentId));
+      setTask(books, id, before);
+      break;
+    }
     default:
       throw before satisfies never;
   }

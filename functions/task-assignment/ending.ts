@@ -3,10 +3,7 @@ import type { TaskOutcome } from '#shared/messages/task.ts';
 import { ended, reported, unblocked } from '#shared/tasks/outputs.ts';
 import { type ActiveTask, agentOf, type OpenTask, type Work, workOf } from '#shared/tasks/task.ts';
 import { type Books, setTask } from './books.ts';
-import { free, placeOrWait, pull } from './placing.ts';
-
-/** Whether it may still be tried. */
-export const isInTime = ({ deadline = Infinity }: Pick<Work, 'deadline'>, now: number): boolean => now < deadline;
+import { free, isInTime, placeOrWait, pull } from './placing.ts';
 
 /** A task that was under way or waited, or that is not even begun. `said`: its `result` or `error`. */
 export const end = (books: Books, taskId: string, before: OpenTask | Work, outcome: TaskOutcome, said: object): void => {

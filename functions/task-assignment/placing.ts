@@ -4,31 +4,36 @@ import { iso } from '#shared/iso.ts';
 import { output } from '#shared/messages/message.ts';
 import type { Policy } from '#shared/messages/routing-policy.ts';
 import { taskAssignment } from '#shared/messages/task.ts';
+import type { Agent } from '#shared/registry/agent.ts';
 import { candidateOf, fits, roomOf } from '#shared/routing/capacity.ts';
 import { withFigures } from '#shared/routing/figures.ts';
 import { asksFigures, DEFAULT_POLICY } from '#shared/routing/policies.ts';
 import { route } from '#shared/routing/route.ts';
 import { needKey } from '#shared/tasks/need.ts';
 import { release, take } from '#shared/tasks/slots.ts';
-import type { WaitingTask, Work } from '#shared/tasks/task.ts';
+import type { Task, WaitingTask, Work } from '#shared/tasks/task.ts';
 import { workOf } from '#shared/tasks/task.ts';
 import { inTurn } from '#shared/tasks/waiting.ts';
 import { type Books, bulkheadIn, setSlots, setTask, slotsIn, taskIn } from './books.ts';
-import { ofOneLane } from './lanes.ts';
 import { limitOf } from './settings.ts';
 
+/** Of payloads in one decision: a transaction holds 4 MB, an answer 6. */
+const PULLED_BYTES = 1_000_000;
 /** Agents that are compared for a task; others only where none of them has room. */
 const COMPARED = 16;
-/** A batch that wants so many agents is part of a flood. */
-const FLOOD = 64;
 /**
  * A waiting task looks again after as long as it waits already, within these bounds: its queue is read with a lag, and an agent
  * that is well again is not heard to be.
  */
 const LOOK_AGAIN_MS = { least: 1500, most: 300_000 };
 
-/** Whether the domain of a task may have one more under way. */
-const isLetThrough = (books: Books, { need: { domain } }: Pick<Work, 'need'>): boolean => {
+/** Whether it may still be tried. */
+export const isInTime = ({ deadline = Infinity }: Pick<Work, 'deadline'>, now: number): boolean => now < deadline;
+
+/** Whether there is time left for a task, and its domain may have one more under way. */
+const mayBegin = (books: Books, work: Pick<Work, 'need' | 'deadline'>): boolean => {
+  if (!isInTime(work, books.context.now)) return false;
+  const { domain } = work.need;
   const concurrent = limitOf(books.context.settings, domain)?.concurrent;
   return concurrent === undefined || bulkheadIn(books, domain as string).active < concurrent;
 };
@@ -65,12 +70,12 @@ const someOf = (list: readonly string[], taskId: string): readonly string[] => {
 
 /** Gives the task to an agent that has room. Answers whether there is one. */
 export const place = (books: Books, taskId: string, work: Work): boolean => {
-  if (!isLetThrough(books, work)) return false;
+  if (!mayBegin(books, work)) return false;
   const { view } = books.context;
   const { policy = view.policy } = work;
   const list = shortlist(books, work);
   // The least loaded of a few is nearly as good as that of all; what else a policy prefers may be found among all only.
-  const few = policy === DEFAULT_POLICY ? someOf(view.wanted < FLOOD ? list : ofOneLane(list, taskId), taskId) : list;
+  const few = policy === DEFAULT_POLICY ? someOf(list, taskId) : list;
   const target = best(books, taskId, work, policy, few) ?? (few.length < list.length ? best(books, taskId, work, policy, list) : undefined);
   if (!target) return false;
   assign(books, taskId, work, target);
@@ -112,23 +117,30 @@ export const nextLook = ({ since, until }: WaitingTask, now: number): number =>
 export const free = (books: Books, agentId: string, taskId: string): void =>
   setSlots(books, agentId, release(slotsIn(books, agentId), taskId));
 
-/** Gives the agent what waits for it, as long as it has room, `most` at most. Answers how many. */
-export const pull = (books: Books, agentId: string, most: number): number => {
+/** Gives the agent what waits for it, as long as it has room, `most` at most. Answers whether there may be more. */
+export const pull = (books: Books, agentId: string, most: number): boolean => {
   const { fleet, queues } = books.context.view;
   const agent = fleet.agents.get(agentId);
   const queue = queues.get(agentId) ?? [];
-  if (!agent || queue.length === 0) return 0;
+  if (!agent || queue.length === 0) return false;
   const roomNow = () => roomOf(agent, slotsIn(books, agentId), fleet.circuits.get(agentId));
-  let pulled = 0;
-  for (let found = true; found && pulled < most && roomNow() > 0; ) {
+  let bytes = 0;
+  for (let pulled = 0; roomNow() > 0; pulled++) {
+    if (pulled === most || bytes > PULLED_BYTES) return true;
     const { taken, last } = slotsIn(books, agentId);
-    found = inTurn(queue, taken).some(({ taskId }) => {
-      const task = taskIn(books, taskId);
-      if (task?.phase !== 'waiting' || task.tried.includes(agentId) || !fits(agent, task.need) || !isLetThrough(books, task)) return false;
-      assign(books, taskId, task, { id: agentId, last });
-      return true;
-    });
-    if (found) pulled++;
+    const next = inTurn(queue, taken).find(({ taskId }) => mayPull(books, agent, taskIn(books, taskId)));
+    if (!next) return false;
+    const task = taskIn(books, next.taskId) as WaitingTask;
+    assign(books, next.taskId, task, { id: agentId, last });
+    if (most > 1) bytes += Buffer.byteLength(JSON.stringify(task.payload ?? null));
   }
-  return pulled;
+  return false;
+};
+
+/** Whether it waits, and for such an agent: one that did not have it, and that the policy would send it to. */
+const mayPull = (books: Books, agent: Agent, task: Task | undefined): boolean => {
+  const { agent_id } = agent.profile;
+  if (task?.phase !== 'waiting' || task.tried.includes(agent_id) || !fits(agent, task.need) || !mayBegin(books, task)) return false;
+  const { policy = books.context.view.policy } = task;
+  return policy === DEFAULT_POLICY || best(books, '', task, policy, [agent_id]) !== undefined;
 };

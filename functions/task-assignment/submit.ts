@@ -1,14 +1,13 @@
 /** A task that comes in: whether it may begin, has to wait for others, or is refused. Pure. */
 import { type Decision, done } from '#shared/entity/entity.ts';
-import { time } from '#shared/messages/fields.ts';
-import { headerOf } from '#shared/messages/headers.ts';
 import type { Received } from '#shared/messages/message.ts';
 import type { task } from '#shared/messages/task.ts';
+import { budgetOf } from '#shared/tasks/budget.ts';
 import { needOf, policyOf } from '#shared/tasks/need.ts';
 import { type Task, taskKey, type Work } from '#shared/tasks/task.ts';
 import { type Books, bulkheadIn, type Ctx, closeBooks, openBooks, setTask, taskIn, type View } from './books.ts';
-import { end, isInTime } from './ending.ts';
-import { placeOrWait } from './placing.ts';
+import { end } from './ending.ts';
+import { isInTime, placeOrWait } from './placing.ts';
 import { limitOf, type Settings } from './settings.ts';
 
 const MAX_TIMEOUT_MS = 7 * 24 * 3_600_000;
@@ -20,12 +19,6 @@ const MAX_DEPENDENTS = 1000;
 
 const refuse = (code: string, message: string): Decision<Task> => ({ outcome: 'deadLetter', reason: { code, message } });
 
-/** The end of the budget: its own, or the one that whoever submits it was given. */
-const deadlineOf = ({ body, headers }: Received<typeof task>): number | undefined => {
-  const said = time.safeParse(body.requirements?.deadline ?? headerOf(headers, 'X-Deadline')).data;
-  return said === undefined ? undefined : Date.parse(said);
-};
-
 /** What a decision and the name of its marker are made from. */
 export const workFrom = (event: Received<typeof task>): Pick<Work, 'priority' | 'submittedAt'> => ({
   priority: event.body.requirements?.priority ?? 'normal',
@@ -34,7 +27,7 @@ export const workFrom = (event: Received<typeof task>): Pick<Work, 'priority' | 
 
 const toWork = (before: Task | undefined, event: Received<typeof task>, settings: Settings): Work => {
   const { timeout_ms = settings.timeout, max_attempts = settings.maxAttempts, policy } = event.body.requirements ?? {};
-  const deadline = deadlineOf(event);
+  const deadline = budgetOf(event);
   const preferred = policyOf(policy);
   return {
     ...workFrom(event),

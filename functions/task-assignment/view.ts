@@ -41,29 +41,33 @@ type Asked = {
   seed: string;
 };
 
+const readPolicy = async (reader: Reader, isAsked: boolean): Promise<Policy> => {
+  const routing = await reader.load(routingKind, isAsked ? [ROUTING] : []);
+  return policyFor(routing.get(ROUTING), SUBJECT)?.policy ?? DEFAULT_POLICY;
+};
+
 const readView = async (reader: Reader, { asks, freed, tasks, pulls, seed }: Asked): Promise<View> => {
-  const routing = asks.length > 0 ? (await reader.load(routingKind, [ROUTING])).get(ROUTING) : undefined;
-  const usual = policyFor(routing, SUBJECT)?.policy ?? DEFAULT_POLICY;
+  const reading = readPolicy(reader, asks.length + freed.length > 0);
+  const usual = asks.length > 0 ? await reading : DEFAULT_POLICY;
   const wanting = asks.map(({ need, policy = usual }) => ({ need, policy }));
-  const fleet = await readFleet(reader, wanting, freed, { wanted: asks.length, seed });
+  const [policy, fleet] = await Promise.all([reading, readFleet(reader, wanting, freed, { wanted: asks.length, seed })]);
   const ableToPull = [...new Set(freed)].flatMap((agentId) => fleet.agents.get(agentId) ?? []).filter(isHealthy);
   const able = [...new Set([...fleet.able.values()].flat().concat(freed))];
   const [queues, loads] = await Promise.all([
     readQueues(reader, ableToPull, pulls + STALE),
     wanting.some(({ policy }) => asksFigures(policy)) ? readLoads(reader, able) : new Map(),
   ]);
-  const queued = [...new Set([...queues.values()])].flat();
+  const queued = new Set([...queues.values()].flat());
   const domains = [...asks.map(({ need }) => need.domain), ...ableToPull.map(({ profile }) => profile.domain)];
   return {
     fleet,
     queues,
     loads,
-    policy: usual,
-    wanted: asks.length,
+    policy,
     crowded: [...fleet.able.values()].some((ids) => roomIn(fleet, ids) < asks.length),
     shared: [
       ...able.map(slotsKey),
-      ...queued.flatMap(({ taskId, marker }) => [taskKey(taskId), marker]),
+      ...[...queued].flatMap(({ taskId, marker }) => [taskKey(taskId), marker]),
       ...[...tasks].flatMap(([id, task]) => [taskKey(id), markerKey(id, task)]),
       ...new Set(domains.flatMap((domain) => (domain === undefined ? [] : [bulkheadKey(domain)]))),
     ],
@@ -79,21 +83,14 @@ const activeAgents = (tasks: ReadonlyMap<string, OpenTask>): string[] =>
   [...tasks.values()].flatMap((task) => (task.phase === 'active' ? (agentOf(task) ?? []) : []));
 
 export const readForTasks = async (events: readonly (TaskEvent | Alarm)[], reader: Reader): Promise<View> => {
-  const submitted = events.flatMap((event) =>
-    event.message === 'task' ? { need: needOf(event.body), policy: policyOf(event.body.requirements?.policy) } : [],
-  );
-  const others = events.flatMap((event) => {
-    if (event.message === 'alarm') return idOf(event.key);
-    return event.message === 'task' ? [] : event.body.task_id;
-  });
+  const asks: Asked['asks'] = [];
+  const others: string[] = [];
+  for (const event of events)
+    if (event.message === 'task') asks.push({ need: needOf(event.body), policy: policyOf(event.body.requirements?.policy) });
+    else others.push(event.message === 'alarm' ? idOf(event.key) : event.body.task_id);
   const tasks = await openTasks(reader, others);
-  return readView(reader, {
-    asks: [...submitted, ...tasks.values()],
-    freed: activeAgents(tasks),
-    tasks,
-    pulls: events.length,
-    seed: seedOf(events),
-  });
+  asks.push(...tasks.values());
+  return readView(reader, { asks, freed: activeAgents(tasks), tasks, pulls: events.length, seed: seedOf(events) });
 };
 
 export const readForAgents = async (events: readonly (AgentEvent | Alarm)[], reader: Reader): Promise<View> => {
@@ -110,6 +107,7 @@ export const readForAgents = async (events: readonly (AgentEvent | Alarm)[], rea
         break;
       case 'agentReady':
       case 'agentResumed':
+      case 'agentStopped':
         freed.push(event.body.agent_id);
         break;
       case 'taskStatus':
@@ -117,7 +115,6 @@ export const readForAgents = async (events: readonly (AgentEvent | Alarm)[], rea
         if (event.body.status !== 'completed' && event.body.status !== 'accepted' && event.body.status !== 'progress')
           givenUp.push(event.body.task_id);
         break;
-      case 'agentStopped':
       case 'agentError':
       case 'failure':
         break;

@@ -10,6 +10,7 @@ import { type Alarm, type Decision, defineEntity, done } from '#shared/entity/en
 import { controlGroupCancel } from '#shared/messages/control-coordination.ts';
 import type { Received } from '#shared/messages/message.ts';
 import { task, taskDone } from '#shared/messages/task.ts';
+import { shortened } from '#shared/shortened.ts';
 import { counts, knowing, take, tell } from './answers.ts';
 import { close, finish, verdict } from './finish.ts';
 import { type Known, NOTHING } from './known.ts';
@@ -64,12 +65,13 @@ const resolve = (before: Draft, known: Known, context: Ctx): Change => {
   }
 };
 
-const start = (before: Group | undefined, { body, sentAt }: Received<typeof task>, context: Ctx): Change => {
+const start = (before: Group | undefined, event: Received<typeof task>, context: Ctx): Change => {
   if (before) return done();
-  const answer = planOf(body);
+  const { sentAt } = event;
+  const answer = planOf(event.body);
   if ('refused' in answer) return { outcome: 'deadLetter', reason: answer.refused };
   const from = context.now - sentAt > LATE_MS ? context.now : sentAt;
-  const { draft, pages } = planned(answer.plan, body, from, context);
+  const { draft, pages } = planned(answer.plan, event, from, context);
   const known: Known = { ...knownOf(context), pages };
   if (draft.group.deadline <= context.now) return outOfTime(draft, known, context);
   return draft.group.phase === 'resolving' ? resolve(draft, known, context) : goOn(draft, known, context);
@@ -88,7 +90,7 @@ const cancel = (before: Group | undefined, { body }: Received<typeof controlGrou
   const refuse = (code: string, message: string): Change => done({ reply: { error: { code, message } } });
   if (!before) return refuse('not_found', `no task for many ${task_id} is known: look at its id, or ask control.tasks.cancel`);
   if (before.outcome !== undefined) return refuse('already_ended', `task ${task_id} has ended already: ${before.outcome}`);
-  const error = { code: 'cancelled', message: body.reason ?? `task ${task_id} was cancelled` };
+  const error = { code: 'cancelled', message: shortened(body.reason ?? `task ${task_id} was cancelled`) as string };
   return {
     ...close(draftOf(before), 'cancelled', error, knownOf(context), context),
     reply: { body: { task_id, outcome: 'cancelled' } },

@@ -4,7 +4,13 @@ import { bytesOf, type Entry, MAX_BYTES } from './plan.ts';
 import { type Answer, type Group, inputsOf } from './state.ts';
 
 /** Of the agents that a broadcast may be for: those who fit, and who was named and does not. */
-export type Targets = { fit: readonly string[]; absent: readonly string[] /** Where to read on. */; after?: string };
+export type Targets = {
+  fit: readonly string[];
+  absent: readonly string[];
+  /** Behind which agent it was read, and where to read on. */
+  from?: string | undefined;
+  after?: string;
+};
 
 export type Known = {
   /** Pages of the plan. */

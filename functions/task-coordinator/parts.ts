@@ -36,6 +36,7 @@ export const ask = (group: Group, n: number, which: Which, input: Exclude<Input,
   const { requirements, participants } = group.needs[Math.min(levelOf(group, n).level, group.needs.length - 1)] ?? { requirements: {} };
   const wanted = { ...requirements, ...input.entry.requirements };
   const left = Math.max(1, group.deadline - now);
+  const deadline = Math.min(group.deadline, wanted.deadline === undefined ? Infinity : Date.parse(wanted.deadline));
   const only = group.type === 'broadcast' ? [group.names?.[n] ?? ''] : (input.entry.participants ?? participants);
   return output(
     task,
@@ -44,7 +45,7 @@ export const ask = (group: Group, n: number, which: Which, input: Exclude<Input,
       task_id: partId(id, n, which),
       coordination_type: 'assignment',
       ...(only && { participants: only }),
-      requirements: { ...wanted, timeout_ms: Math.min(wanted.timeout_ms ?? left, left), deadline: iso(group.deadline) },
+      requirements: { ...wanted, timeout_ms: Math.min(wanted.timeout_ms ?? left, left), deadline: iso(deadline) },
       ...(input.payload !== undefined && { payload: input.payload }),
     },
   );

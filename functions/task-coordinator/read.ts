@@ -86,7 +86,7 @@ const readTargets = async (need: Need, after: string | undefined, reader: Reader
   const value = capability === undefined ? agentKind.kind : capabilityLookup(capability);
   const { states, next } = await readPage(reader, agentKind, value, { after, limit: AGENTS_AT_ONCE });
   const fit = [...states].flatMap(([agentId, agent]) => (fits(agent, need) ? [agentId] : []));
-  return { fit, absent: [], ...(next !== undefined && { after: next }) };
+  return { fit, absent: [], from: after, ...(next !== undefined && { after: next }) };
 };
 
 const readRunning = async (id: string, group: Group, { ends, due }: Happened, reader: Reader): Promise<Known> => {
@@ -132,12 +132,19 @@ const readPages = async (id: string, group: Group, numbers: readonly number[], r
 /** Those of the parts that are children: a range of them. */
 export const readAnswers = async (id: string, group: Group, numbers: readonly number[], reader: Reader): Promise<Known['answers']> => {
   const isChild = (n: number): boolean => (group.bytes[n] ?? 0) > 0 && group.answers[n] === undefined;
-  const wanted = numbers.filter(isChild).sort((a, b) => a - b);
-  const [first, last] = [wanted[0], wanted.at(-1)];
-  if (first === undefined || last === undefined) return new Map();
+  const wanted = new Set(numbers.filter(isChild));
+  const answers = new Map<number, Answer>();
+  if (wanted.size === 0) return answers;
+  const [first, last] = [Math.min(...wanted), Math.max(...wanted)];
   const limit = Array.from({ length: last - first + 1 }, (_, i) => first + i).filter(isChild).length;
-  const found = await reader.children(groupKind, id, ANSWERS, { limit, ...(first > 0 && { after: answerName(first - 1) }) });
-  return new Map([...found].map(([name, answer]) => [numberOf(name), answer as Answer]));
+  // A child may lie between that does not count, for its decision was never written: then there is more to read.
+  for (let [after, found] = [answerName(first - 1), limit]; found === limit && numberOf(after) < last; ) {
+    const page = await reader.children(groupKind, id, ANSWERS, { limit, after });
+    for (const [name, answer] of page) if (wanted.has(numberOf(name))) answers.set(numberOf(name), answer as Answer);
+    found = page.size;
+    after = [...page.keys()].at(-1) ?? after;
+  }
+  return answers;
 };
 
 const readTasks = async (id: string, group: Group, reader: Reader) => {

@@ -1,6 +1,8 @@
 /** A group begins: its plan is stored, and a broadcast finds out whom it is for. Pure. */
 import type { ErrorBody } from '#shared/contract.ts';
-import type { Task, TaskOutcome } from '#shared/messages/task.ts';
+import type { Received } from '#shared/messages/message.ts';
+import type { TaskOutcome, task } from '#shared/messages/task.ts';
+import { budgetOf } from '#shared/tasks/budget.ts';
 import type { Known, Targets } from './known.ts';
 import { type Ctx, type Draft, stirred } from './parts.ts';
 import { bytesOf, type Entry, MAX_PARTS, type Plan, pagesOf } from './plan.ts';
@@ -10,14 +12,15 @@ const MAX_TIMEOUT_MS = 7 * 24 * 3_600_000;
 /** Of the ids of a broadcast's agents: they lie in the state, and are said at the end. */
 const MAX_NAMES_BYTES = 64_000;
 
-const deadlineOf = ({ requirements }: Task, from: number, { settings }: Ctx): number => {
-  const { timeout_ms = settings.timeout, deadline } = requirements ?? {};
-  const said = typeof deadline === 'string' ? Date.parse(deadline) : Number.NaN;
-  return Math.min(from + Math.min(timeout_ms, MAX_TIMEOUT_MS), Number.isNaN(said) ? Infinity : said);
+const deadlineOf = (event: Received<typeof task>, from: number, { settings }: Ctx): number => {
+  const budget = budgetOf(event);
+  const { timeout_ms = budget === undefined ? settings.timeout : MAX_TIMEOUT_MS } = event.body.requirements ?? {};
+  return Math.min(from + Math.min(timeout_ms, MAX_TIMEOUT_MS), budget ?? Infinity);
 };
 
 /** `from`: when its time begins, epoch ms. */
-export const planned = (plan: Plan, body: Task, from: number, context: Ctx): { draft: Draft; pages: Known['pages'] } => {
+export const planned = (plan: Plan, event: Received<typeof task>, from: number, context: Ctx): { draft: Draft; pages: Known['pages'] } => {
+  const { body } = event;
   const { type, needs, levels, names, fanIn, entries } = plan;
   const size = levels.reduce((sum, parts) => sum + parts, 0);
   const first = pagesOf(entries);
@@ -29,7 +32,7 @@ export const planned = (plan: Plan, body: Task, from: number, context: Ctx): { d
       type,
       phase: type === 'broadcast' ? 'resolving' : 'running',
       startedAt: context.now,
-      deadline: deadlineOf(body, from, context),
+      deadline: deadlineOf(event, from, context),
       needs,
       levels,
       ...(fanIn !== undefined && { fanIn }),
@@ -62,7 +65,8 @@ type Resolved = { status: 'more' | 'ready'; draft: Draft } | { status: 'refused'
 
 /** A broadcast with more of its agents; `ready`: with all of them. */
 export const resolved = (before: Draft, targets: Targets | undefined, { id }: Ctx): Resolved => {
-  if (!targets) return { status: 'more', draft: before };
+  // Of two alarms in a batch the second has what the first has taken.
+  if (!targets || targets.from !== before.group.after) return { status: 'more', draft: before };
   const { after: _, names: found = [], absent: missed = [], ...rest } = before.group;
   const [names, absent] = [
     [...found, ...targets.fit],

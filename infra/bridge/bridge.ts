@@ -124,7 +124,9 @@ export const startBridge = async ({
       log,
     }),
   );
-  const unrouted = watched.map((stream) => unroutedDuty(stream, { nc, manager, publisher, metrics, log }));
+  const unrouted = watched.map((stream) =>
+    unroutedDuty(stream, { nc, manager, publisher, metrics, heard: filtersOn(stream, manifest), log }),
+  );
   const queues = workQueuesDuty({ nc, manager, publisher, metrics, log });
   states.watch((binding) => {
     for (const share of shares) share.changed(binding);
@@ -199,6 +201,12 @@ const watchSilence = (nc: NatsConnection) => {
     stop: () => clearInterval(asking),
   };
 };
+
+/** What the functions hear of a stream. */
+const filtersOn = (stream: string, { functions }: Manifest): string[] =>
+  functions.flatMap(({ bindings }) =>
+    bindings.flatMap(({ source }) => (source.kind === 'jetstream' && source.stream === stream ? source.subjects : [])),
+  );
 
 const unroutedDuty = (stream: string, options: UnroutedOptions): Duty => {
   let stop: (() => Promise<void>) | undefined;

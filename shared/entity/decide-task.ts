@@ -4,9 +4,9 @@ import { type Applied, find, isPassed, type Position } from './applied.ts';
 import type { Alarm, Child, Decision, Done } from './entity.ts';
 import { type EntityKey, idOf, keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
-import { storedOutputs } from './load.ts';
+import { owedAlarms, storedOutputs } from './load.ts';
 import { inlineBytesOf, makeEntry, tokenOf, toOwed } from './outbox.ts';
-import { failTask, type Outcome, type Run, retryLater, sentence, type Task, tentatively } from './run.ts';
+import { failTask, type Outcome, type Run, retryLater, sentence, type Task, tentatively, tryAgain } from './run.ts';
 import { join, markApplied, type Working } from './working.ts';
 
 /** DynamoDB takes 100 items in a transaction. */
@@ -26,7 +26,10 @@ export const decideTask = (run: Run, task: Task): Set<Working[]> | undefined => 
   }
   try {
     const known = knownOutcome(run, working, task);
-    if (known) tentatively(run, working, task, known);
+    if (known) {
+      tentatively(run, working, task, known);
+      for (const key of owedAlarms(working, task)) touch(run, key);
+    }
     else if (run.batch.settle) bar(run, working, task);
     else return decide(run, working, task);
   } catch (error) {
@@ -58,6 +61,12 @@ const knownOutcome = (run: Run, working: Working, task: Task): Outcome | undefin
   }
 };
 
+/** Its alarm is answered with what is written. */
+const touch = (run: Run, key: EntityKey): void => {
+  const working = run.working.get(key);
+  if (working && !run.tentative.has(working)) run.tentative.set(working, []);
+};
+
 type Standing = ReturnType<typeof find> | 'passed';
 
 const standingIn = (applied: Applied, at: Position): Standing => (isPassed(applied.floor, at) ? 'passed' : find(applied, at));
@@ -84,6 +93,8 @@ const decide = (run: Run, working: Working, task: Task): Set<Working[]> | undefi
     view: run.views.get(spec),
     children: (needsChildren && working.children) || NO_CHILDREN,
   });
+  // Nothing is written that would find out whether there is such an entity.
+  if (working.guessed && (decision.outcome === 'retry' || decision.outcome === 'deadLetter')) return void tryAgain(run, [task]);
   switch (decision.outcome) {
     case 'retry':
       failTask(run, task, { result: 'failed', failure: { retryAfterMs: decision.afterMs, reason: decision.reason } });
@@ -132,7 +143,8 @@ const takeOver = (run: Run, working: Working, task: Task, decision: Done<unknown
   putChildren(working, decision.children ?? []);
   dropChildren(working, decision.drop ?? []);
   if (run.durable) markApplied(working, run.batch.consumer, run.floor, task.at);
-  if (publish.length > 0) owe(run, working, task, publish);
+  const alarms = others.flatMap(([{ kind, key }]) => (kind.wakeAt ? key : []));
+  if (publish.length + alarms.length > 0) owe(run, working, task, publish, alarms);
   working.dirty = true;
   tentatively(run, working, task, { result: 'done', publish, ...reply });
   return;
@@ -141,7 +153,7 @@ const takeOver = (run: Run, working: Working, task: Task, decision: Done<unknown
 /** A state and an alarm as they are from now on; undefined: as they were. */
 const change = (working: Working, state: unknown, wakeAt: number | null | undefined): void => {
   if (state !== undefined) working.state = state;
-  const wanted = state !== undefined && working.kind.wakeAt ? working.kind.wakeAt(state) : wakeAt;
+  const wanted = working.kind.wakeAt && working.state !== undefined ? working.kind.wakeAt(working.state) : wakeAt;
   if (wanted !== undefined) working.wakeAt = wanted ?? (working.wakeAt === undefined ? undefined : null);
 };
 
@@ -152,10 +164,10 @@ const changedOthers = (run: Run, decision: Done<unknown>): [Working, unknown][] 
     return [entity, state];
   });
 
-const owe = (run: Run, working: Working, task: Task, publish: ReturnType<typeof toOwed>[]): void => {
+const owe = (run: Run, working: Working, task: Task, publish: ReturnType<typeof toOwed>[], alarms: EntityKey[]): void => {
   const inlineBytes = working.outboxBytes ?? inlineBytesOf(working.outbox);
   const of = { key: working.key, recordId: task.id, now: run.engine.clock.now(), inlineBytes };
-  const { entry, parts, bytes } = makeEntry({ consumer: run.batch.consumer, ...task.at }, publish, of);
+  const { entry, parts, bytes } = makeEntry({ consumer: run.batch.consumer, ...task.at, ...(alarms.length > 0 && { alarms }) }, publish, of);
   working.outbox[task.id] = entry;
   working.outboxBytes = inlineBytes + bytes;
   putChildren(working, parts);

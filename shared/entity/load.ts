@@ -12,7 +12,7 @@ import { SWEEP_GRACE_MS, seeFloor, toWorking, type Working } from './working.ts'
 /** Loads in few calls what most records need. Throws when the table cannot be read. */
 export const loadRound = async (run: Run, tasks: readonly Task[]): Promise<void> => {
   for (const { spec } of tasks) run.kinds.set(spec.of.kind, spec.of);
-  if (run.rounds === 0) for (const task of tasks) if (isFirst(run, task)) take(run, task.key, undefined);
+  if (run.rounds === 0) for (const task of tasks) if (isFirst(run, task)) take(run, task.key, undefined, true);
   await loadMissing(
     run,
     tasks.map((task) => task.key),
@@ -62,11 +62,11 @@ const isFirst = ({ durable, batch }: Run, { spec, event, record }: Task): boolea
 
 const isLoaded = (run: Run, key: EntityKey): boolean => run.working.has(key) || run.unreadable.has(key);
 
-const take = (run: Run, key: EntityKey, item: Item | undefined): void => {
+const take = (run: Run, key: EntityKey, item: Item | undefined, guessed = false): void => {
   const kind = run.kinds.get(kindOf(key));
   if (!kind) throw new Error(`${key} is of no kind that this function owns: list its kind`);
   try {
-    const working = toWorking(key, kind, item);
+    const working = toWorking(key, kind, item, guessed);
     for (const [consumer, floor] of run.floors) seeFloor(working, consumer, floor);
     const applied = working.applied[run.batch.consumer];
     if (applied) working.highest = highest(applied);
@@ -84,6 +84,7 @@ export const needsMore = (run: Run, task: Task): boolean => {
   const working = run.working.get(task.key);
   if (!working) return !run.unreadable.has(task.key);
   if (working.swept || toAdopt(run, working, task).length > 0 || isKeptInParts(working, task)) return true;
+  if (owedAlarms(working, task).some((key) => !isLoaded(run, key))) return true;
   // A settle decides nothing, so it needs nothing but what was decided before.
   if (run.batch.settle) return false;
   if (otherKeys(run, task).some((key) => !isLoaded(run, key))) return true;
@@ -99,6 +100,7 @@ export const loadMore = async (run: Run, task: Task): Promise<void> => {
     if (entry) working.parts.set(task.id, await readEntry(run.engine.store, working.key, task.id, entry));
   }
   await adopt(run, working, task);
+  await loadMissing(run, owedAlarms(working, task));
   if (run.batch.settle) return;
   await loadMissing(run, otherKeys(run, task));
   if (task.spec.needsChildren?.(working.state, task.event)) await loadChildren(run, working);
@@ -106,6 +108,11 @@ export const loadMore = async (run: Run, task: Task): Promise<void> => {
 
 const isKeptInParts = (working: Working, task: Task): boolean =>
   working.outbox[task.id]?.parts !== undefined && !working.parts.has(task.id);
+
+/** Of a record that was applied: the other entities that it changed, whose alarms follow from their states. */
+export const owedAlarms = (working: Working, task: Task): readonly EntityKey[] => working.outbox[task.id]?.alarms ?? NO_ALARMS;
+
+const NO_ALARMS: readonly EntityKey[] = [];
 
 /** What the record decided to publish when it was applied. */
 export const storedOutputs = (run: Run, working: Working, task: Task): Owed[] => {

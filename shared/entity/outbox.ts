@@ -36,7 +36,7 @@ export const inlineBytesOf = (outbox: Item['outbox']): number =>
 
 /** The entry of a record, and the child items that must stand before the entry does. */
 export const makeEntry = (
-  at: { consumer: string; sequence: number; timestamp: number },
+  at: Pick<OutboxEntry, 'consumer' | 'sequence' | 'timestamp' | 'alarms'>,
   owed: Owed[],
   of: { key: EntityKey; recordId: string; now: number; inlineBytes: number },
 ): { entry: OutboxEntry; parts: StoredChild[]; bytes: number } => {

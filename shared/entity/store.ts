@@ -16,6 +16,8 @@ export type OutboxEntry = {
   epoch?: number;
   publish?: Omit<PublishedOutput, 'cause'>[];
   parts?: number;
+  /** Entities that were changed together with this one, and whose alarms are owed, too. */
+  alarms?: EntityKey[];
 };
 
 /** The state item of an entity. `state` is plain data. */

@@ -16,6 +16,8 @@ export type Working = {
   /** Before `wakeAt`, known to the timer alone. */
   checkAt: number | undefined;
   nonce: string;
+  /** It was taken for new without a look: its first write finds out. */
+  guessed: boolean;
   applied: Record<string, Applied>;
   /** Of them, those of the batch's consumer before or after a reset (bridge rule 10). */
   otherEpochs: Applied[];
@@ -43,7 +45,7 @@ export type Working = {
 /** After so long without the write or the alarm that it waits for, the sweep looks at an entity. */
 export const SWEEP_GRACE_MS = 60_000;
 
-export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined): Working => {
+export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined, guessed = false): Working => {
   const working: Working = {
     key,
     kind,
@@ -52,6 +54,7 @@ export const toWorking = (key: EntityKey, kind: AnyKind, item: Item | undefined)
     wakeAt: item?.wakeAt,
     checkAt: undefined,
     nonce: item?.nonce ?? '',
+    guessed,
     applied: { ...item?.applied },
     otherEpochs: [],
     outbox: { ...item?.outbox },

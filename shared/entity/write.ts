@@ -9,6 +9,7 @@ export const writeGroups = async (run: Run, groups: Set<Working[]>): Promise<voi
   const changed: Working[][] = [];
   for (const group of groups) {
     if (group.some((working) => working.dirty)) changed.push(group);
+    else if (group.some((working) => working.guessed)) tryAgain(run, abandon(run, group));
     else for (const working of group) settle(run, working);
   }
   if (changed.length === 0) return;
@@ -74,7 +75,7 @@ const written = (run: Run, group: Working[], unit: Item[]): void => {
     const item = unit.find(({ key }) => key === working.key);
     if (item) Object.assign(working, { version: item.version, nonce: item.nonce });
     run.seen.delete(working.key);
-    Object.assign(working, { dirty: false, noops: [], put: new Map(), drop: new Set(), group: [working] });
+    Object.assign(working, { guessed: false, dirty: false, noops: [], put: new Map(), drop: new Set(), group: [working] });
     settle(run, working);
     // Others' decisions may have moved it.
     if (item && working.kind.wakeAt) oweTimer(run, working);

@@ -1,6 +1,7 @@
 /** All messages, and which of them a subject carries. */
+import * as z from 'zod';
 import { subjectMatcher } from '#shared/subject-matcher.ts';
-import type { SubjectPattern } from '#shared/subjects.ts';
+import { paramNames, parseSubject, type SubjectPattern } from '#shared/subjects.ts';
 import * as alert from './alert.ts';
 import * as barrier from './barrier.ts';
 import * as broadcast from './broadcast.ts';
@@ -73,6 +74,28 @@ export const messageByName = (name: string): AnyMessage | undefined => byName.ge
 export const messageBySubject = (subject: string): AnyMessage | undefined => {
   const pattern = match(subject);
   return pattern === undefined ? undefined : bySubject.get(pattern);
+};
+
+/** The parameters of a message's subject whose values its body lists: `severity`. */
+const listedIn = ({ subject, body }: AnyMessage): [name: string, values: readonly unknown[]][] => {
+  const fields: Record<string, unknown> = body instanceof z.ZodObject ? body.shape : {};
+  return paramNames(subject).flatMap((name): [string, readonly unknown[]][] => {
+    const field = fields[name];
+    return field instanceof z.ZodEnum ? [[name, field.options]] : [];
+  });
+};
+
+const listed = new Map(catalogue.map((message) => [message.name, listedIn(message)]));
+
+/** A sentence about the parameter of a message's subject that is none of those its body lists. Undefined: all exist. */
+export const strangeParam = ({ name, subject: pattern }: AnyMessage, subject: string): string | undefined => {
+  const lists = listed.get(name) ?? [];
+  if (lists.length === 0) return undefined;
+  const params: Record<string, string> = parseSubject(pattern as SubjectPattern, subject) ?? {};
+  const [strange] = lists.filter(([param, values]) => !values.includes(params[param]));
+  if (!strange) return undefined;
+  const [param, values] = strange;
+  return `${param} ${JSON.stringify(params[param])} in the subject of ${pattern} does not exist: use one of ${values.join(', ')}`;
 };
 
 /** The patterns of all messages that a stream, `core` or `request` carries. */

@@ -29,6 +29,8 @@ export type Message<Name extends string = string, Pattern extends SubjectPattern
   body: z.ZodType<Body>;
   /** Fields that are taken from a header where the body has none: `{ min_responses: 'X-Min-Responses' }`. */
   fromHeaders?: Readonly<Record<string, string>>;
+  /** Beside this header the body is a payload, whatever its fields are called: only `raw` reads it. */
+  payloadBeside?: string;
   /** A second reading of bytes that are not JSON or that `body` refuses: what `body` then checks, or undefined to leave it refused. */
   raw?: (raw: RawBody) => unknown;
 };

@@ -81,9 +81,11 @@ const readBody = (plan: Plan, params: Params, record: BatchRecord): Body => {
   const { message } = plan;
   if (message.body === opaque) return { ok: true, body: { data: record.data, encoding: record.encoding }, headers: record.headers };
   const { raw, json } = open(record);
-  const first: Validation = json
-    ? validate(plan, params, raw.headers, fromSerde(json.value))
-    : { ok: false, code: 'not_json', message: notJson(raw.data, raw.encoding) };
+  const isPayload = message.payloadBeside !== undefined && headerOf(raw.headers, message.payloadBeside) !== undefined;
+  const first: Validation =
+    json && !isPayload
+      ? validate(plan, params, raw.headers, fromSerde(json.value))
+      : { ok: false, code: 'not_json', message: notJson(raw.data, raw.encoding) };
   if (first.ok) return { ...first, headers: raw.headers };
   const second = message.raw?.(raw);
   if (second === undefined) return first;

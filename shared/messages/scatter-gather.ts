@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { subjects } from '#shared/subjects.ts';
 import { atLeastOne, count, id } from './fields.ts';
+import { headerOf } from './headers.ts';
 import { defineMessage } from './message.ts';
 import { isObject, opaqueValue, type RawBody } from './opaque.ts';
 
@@ -66,10 +67,13 @@ const scatterBody = z
   });
 export type ScatterTask = z.infer<typeof scatterBody>;
 
-/** Without `min_responses` a body is somebody's payload, whatever fields it has. */
+const MIN_HEADER = 'X-Min-Responses';
+
+/** Without `min_responses`, or beside its header, a body is somebody's payload, whatever fields it has. */
 const scattered = (raw: RawBody): unknown => {
   const payload = opaqueValue(raw);
-  return isObject(payload) && 'min_responses' in payload ? undefined : { payload };
+  const isOurs = headerOf(raw.headers, MIN_HEADER) === undefined && isObject(payload) && 'min_responses' in payload;
+  return isOurs ? undefined : { payload };
 };
 
 export const scatterTask = defineMessage({
@@ -78,11 +82,12 @@ export const scatterTask = defineMessage({
   by: 'COORDINATION',
   body: scatterBody,
   fromHeaders: {
-    min_responses: 'X-Min-Responses',
+    min_responses: MIN_HEADER,
     max_responses: 'X-Max-Responses',
     timeout_ms: 'X-Timeout-Ms',
     idle_timeout_ms: 'X-Idle-Timeout-Ms',
   },
+  payloadBeside: MIN_HEADER,
   raw: scattered,
 });
 

@@ -30,7 +30,7 @@ const preferred = ({ need, policy }: Ask): Need[] =>
 
 /**
  * Reads agents for so many tasks of each need, and those named by `ids` or a policy. What it costs grows with `wanted`, not with
- * the fleet: of a large one it draws, as the seed says.
+ * the fleet: of a large one it draws.
  */
 export const readFleet = async (
   reader: Reader,
@@ -40,22 +40,23 @@ export const readFleet = async (
 ): Promise<Fleet> => {
   const distinct = [...Map.groupBy(asks, ({ need }) => needKey(need)).values()];
   for (let most = Math.min(DRAW.most, wanted + DRAW.spare); ; most = Math.min(DRAW.most, most * DRAW.again)) {
-    const draw = (need: Need) => (need.participants.length > 0 ? need.participants : drawAgents(reader, slotsKind, need, { most, seed }));
-    const drawn = await Promise.all(
-      distinct.map(async (same) => {
-        const policies = new Set(same.map(({ policy }) => policy));
-        const [{ need }] = same as [Ask];
-        const needs = [need, ...[...policies].flatMap((policy) => preferred({ need, policy }))];
-        const [some = [], ...others] = await Promise.all(new Map(needs.map((one) => [needKey(one), one])).values().map(draw));
-        const ids = [...new Set([...some, ...others.flat(), ...[...policies].flatMap(namedBy)])];
-        return { need, ids, isPart: some.length === most };
-      }),
-    );
+    const drawn = await Promise.all(distinct.map((same) => draw(reader, same as [Ask], most, seed)));
     const fleet = await readAgents(reader, [...drawn.flatMap(({ ids }) => ids), ...ids]);
     const able = new Map(drawn.map(({ need, ids }) => [needKey(need), ids.filter((id) => couldDo(fleet.agents.get(id), need))]));
-    const isPart = drawn.some(({ isPart }) => isPart);
-    if (!isPart || most === DRAW.most || [...able.values()].every((ids) => roomIn(fleet, ids) >= wanted)) return { ...fleet, able };
+    const isAll = drawn.every(({ isPart }) => !isPart);
+    if (isAll || most === DRAW.most || able.values().every((ids) => roomIn(fleet, ids) >= wanted)) return { ...fleet, able };
   }
+};
+
+/** Some for asks with the same need, and all whom their policies name. */
+const draw = async (reader: Reader, asks: [Ask, ...Ask[]], most: number, seed: string) => {
+  const [{ need }] = asks;
+  const policies = [...new Set(asks.map(({ policy }) => policy))];
+  const needs = new Map([need, ...policies.flatMap((policy) => preferred({ need, policy }))].map((one) => [needKey(one), one]));
+  const [some = [], ...others] = await Promise.all(
+    needs.values().map((one) => (one.participants.length > 0 ? one.participants : drawAgents(reader, slotsKind, one, { most, seed }))),
+  );
+  return { need, ids: [...new Set([...some, ...others.flat(), ...policies.flatMap(namedBy)])], isPart: some.length === most };
 };
 
 const couldDo = (agent: Agent | undefined, need: Need): boolean => agent !== undefined && fits(agent, need);

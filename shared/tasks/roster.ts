@@ -54,7 +54,9 @@ export const rosterChildren = (values: readonly string[]): Child[] => values.map
 export const drawAgents = async (reader: Reader, slotsKind: AnyKind, need: Need, { most, seed }: { most: number; seed: string }) => {
   const value = valueFor(need);
   const after = hashOf(seed);
-  const behind = await reader.lookup(slotsKind, value, { after, limit: most });
-  const before = behind.length < most ? await reader.lookup(slotsKind, value, { limit: most - behind.length }) : [];
-  return [...new Set([...behind, ...before])].map(agentOfSlots);
+  const [behind, first] = await Promise.all([
+    reader.lookup(slotsKind, value, { after, limit: most }),
+    reader.lookup(slotsKind, value, { limit: most }),
+  ]);
+  return [...new Set([...behind, ...first])].slice(0, most).map(agentOfSlots);
 };

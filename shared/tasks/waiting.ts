@@ -51,17 +51,22 @@ const waitingOf = (id: string): Waiting => ({
   age: id.slice(1),
 });
 
-const ANYBODY = 'waiting';
 const NAMED = 'waiting.named';
-const forCapability = (capability: string): string => `waiting.capability=${capability}`;
+const queueFor = (domain: string | undefined, capability: string | undefined): string =>
+  `waiting${domain === undefined ? '' : `.domain=${domain}`}${capability === undefined ? '' : `.capability=${capability}`}`;
 
-/** The queue in which a task waits. A queue an agent would be a query an agent, so all that name their participants share one. */
-export const queueOf = ({ participants, capabilities: [capability] }: Need): string => {
-  if (participants.length > 0) return NAMED;
-  return capability === undefined ? ANYBODY : forCapability(capability);
+/**
+ * The queue in which a task waits. Those that name a domain wait apart: a flood of one hides nothing of another. A queue an agent
+ * would be a query an agent, so all that name their participants share one.
+ */
+export const queueOf = ({ participants, domain, capabilities: [capability] }: Need): string =>
+  participants.length > 0 ? NAMED : queueFor(domain, capability);
+
+const queuesOf = ({ profile: { capabilities, domain } }: Agent): string[] => {
+  const of = [undefined, ...new Set(capabilities)];
+  const domains = domain === undefined ? [undefined] : [undefined, domain];
+  return [NAMED, ...domains.flatMap((place) => of.map((capability) => queueFor(place, capability)))];
 };
-
-const queuesOf = ({ profile }: Agent): string[] => [ANYBODY, NAMED, ...new Set(profile.capabilities.map(forCapability))];
 
 /** So many of the first of each lower priority are read where there is no end to the higher ones. */
 const HEADS = 8;

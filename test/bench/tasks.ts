@@ -23,6 +23,9 @@ import { countTraffic } from './table-traffic.ts';
 
 const AGENTS = 200;
 const WARM_UP = 1000;
+/** Tasks that were submitted and not assigned: more than the server takes in at once would be lost without a word. */
+const BACKLOG = 5000;
+const SLICE = 500;
 /** A simulated agent takes so long. */
 const WORK_MS = 20;
 
@@ -51,17 +54,24 @@ const onStack = async (of: { tasks: number; slots: number; works: boolean }): Pr
       active.set(agent, now);
       if (now > of.slots) over++;
     };
-    const submit = (from: number, count: number) => {
-      for (let n = from; n < from + count; n++) {
-        const requirements = { capabilities: ['bench'], timeout_ms: 600_000 };
-        nc.publish('coordination.tasks.assignment', JSON.stringify({ task_id: `t${n}`, requirements, payload: n }));
+    let submitted = 0;
+    let last = 0;
+    const submit = () => {
+      while (submitted < last && submitted - assigned < BACKLOG) {
+        const to = Math.min(last, submitted + SLICE);
+        for (; submitted < to; submitted++) send(submitted);
       }
+    };
+    const send = (n: number) => {
+      const requirements = { capabilities: ['bench'], timeout_ms: 600_000 };
+      nc.publish('coordination.tasks.assignment', JSON.stringify({ task_id: `t${n}`, requirements, payload: n }));
     };
     nc.subscribe('coordination.tasks.assignment.*', {
       callback: (_, message) => {
         const { task_id, agent_id, attempt } = message.json<Assignment>();
         change(agent_id, 1);
         assigned++;
+        submit();
         reached();
         const say = (status: string) =>
           nc.publish(`coordination.tasks.status.${task_id}`, JSON.stringify({ task_id, agent_id, attempt, status, result: 1 }));
@@ -85,11 +95,13 @@ const onStack = async (of: { tasks: number; slots: number; works: boolean }): Pr
         reached();
       });
     await nc.flush();
-    submit(0, WARM_UP);
+    last = WARM_UP;
+    submit();
     await until(() => ended === WARM_UP);
     const before = traffic.now();
     const started = performance.now();
-    submit(WARM_UP, of.tasks);
+    last = WARM_UP + of.tasks;
+    submit();
     await until(() => (of.works ? ended : assigned) === WARM_UP + of.tasks);
     const seconds = (performance.now() - started) / 1000;
     return [
@@ -183,7 +195,7 @@ const amongAgents = async (agents: number): Promise<Result[]> => {
 };
 
 export const taskCases: Record<string, () => Promise<Result[]>> = {
-  assign: () => onStack({ tasks: 10_000, slots: 100, works: false }),
+  assign: () => onStack({ tasks: 15_000, slots: 100, works: false }),
   cycle: () => onStack({ tasks: 5000, slots: 10, works: true }),
   'growth,agents=2': () => amongAgents(2),
   'growth,agents=200': () => amongAgents(200),

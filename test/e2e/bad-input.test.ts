@@ -62,6 +62,16 @@ test('a verb that nobody knows is unrouted', async () => {
   expect(await bury('supervision.failurez.high', '{}')).toMatchObject({ subject: 'dlq.supervision.failurez.high', code: 'unrouted' });
 });
 
+test('a type of task that does not exist is unrouted, and named with those that do', async () => {
+  expect(await bury('coordination.tasks.bogus', '{"task_id":"t1"}')).toEqual({
+    subject: 'dlq.coordination.tasks.bogus',
+    text: '{"task_id":"t1"}',
+    code: 'unrouted',
+    reason:
+      'coordination_type "bogus" in the subject of coordination.tasks.<coordination_type> does not exist: use one of assignment, broadcast, pipeline, parallel, map_reduce',
+  });
+});
+
 test('an id with a dot is unrouted', async () => {
   expect(await bury('scatter.one.two.task', '{}')).toMatchObject({ subject: 'dlq.scatter.one.two.task', code: 'unrouted' });
 });

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { headers } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createMetrics } from '#infra/bridge/observe/metrics.ts';
 import { natsPublisher } from '#infra/bridge/publish/nats-publisher.ts';
@@ -32,11 +33,12 @@ afterEach(async () => {
   for (const { name } of await Array.fromAsync(manager.consumers.list(STREAM))) await manager.consumers.delete(STREAM, name);
 });
 
-/** A bridge's part, which looks every 20 ms. */
-const lookAfter = async () => {
+/** A bridge's part, which looks every 20 ms. `streams`: what of the server's streams is not as it should be. */
+const lookAfter = async (streams: Partial<JetStreamManager['streams']> = {}) => {
   const clock = { now: Date.now, after: (_: number, fn: () => void) => clearTimeout.bind(null, setTimeout(fn, 20)) };
   const [publisher, metrics, told] = [natsPublisher({ nc: nats.connection }), createMetrics(), [] as string[]];
-  const duty = workQueuesDuty({ nc: nats.connection, manager, publisher, metrics, log: (sentence) => told.push(sentence), clock });
+  const faulty = Object.create(manager, { streams: { value: Object.assign(Object.create(manager.streams), streams) } });
+  const duty = workQueuesDuty({ nc: nats.connection, manager: faulty, publisher, metrics, log: (sentence) => told.push(sentence), clock });
   await duty.take(() => true);
   onTestFinished(async () => {
     await duty.handOver();
@@ -109,6 +111,48 @@ test('what is delivered too often is a dead letter with its bytes, and leaves th
     .toEqual(Array(2).fill('work-nlp-high: a message of work.nlp.high.parse was given up after 5 deliveries'));
   const kept = await manager.streams.info('DEAD_LETTERS', { subjects_filter: 'dlq.work.>' });
   expect(kept.state.subjects).toEqual({ 'dlq.work.nlp.high.parse': 2 });
+});
+
+test('a bridge that dies between the letter and the end of its work leaves no second letter, and no work', async () => {
+  await provide('nlp');
+  await publish('work.a-1_b.high.parse');
+  await provide('a-1_b');
+  await manager.streams.purge('DEAD_LETTERS', { filter: 'dlq.work.>' });
+  await refuseAll('work-a-1_b-high');
+  const dying = await lookAfter({ deleteMessage: () => Promise.reject(new Error('killed')) });
+  await expect.poll(() => dying.told, WITHIN).toEqual(['the queues of work cannot be looked after, trying again: killed']);
+  await dying.stop();
+  const { told } = await lookAfter();
+  // What it had in hand comes again after 30 s: here it is told at once.
+  const { streams } = manager;
+  const advisory = await streams.getMessage('ADVISORIES', {
+    last_by_subj: `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${STREAM}.work-a-1_b-high`,
+  });
+  await js.publish(advisory?.subject ?? '', advisory?.data);
+  await expect.poll(() => told, WITHIN).toEqual(['work-a-1_b-high: a message of work.a-1_b.high.parse was given up after 5 deliveries']);
+  const kept = await streams.info('DEAD_LETTERS', { subjects_filter: 'dlq.work.>' });
+  expect([await stored(), kept.state.subjects]).toEqual([0, { 'dlq.work.a-1_b.high.parse': 1 }]);
+});
+
+test('two bridges that look after the queues at once make one letter', async () => {
+  await provide('nlp');
+  await publish('work.nlp.low.sum');
+  await manager.streams.purge('DEAD_LETTERS', { filter: 'dlq.work.>' });
+  await refuseAll('work-nlp-low');
+  const [one, other] = [await lookAfter(), await lookAfter()];
+  await expect.poll(stored, WITHIN).toBe(0);
+  await expect.poll(() => [...one.told, ...other.told].length, WITHIN).toBe(1);
+  const kept = await manager.streams.info('DEAD_LETTERS', { subjects_filter: 'dlq.work.>' });
+  expect(kept.state.subjects).toEqual({ 'dlq.work.nlp.low.sum': 1 });
+});
+
+test('a full queue tells its publisher, and takes more when some is done', async () => {
+  await provide('nlp');
+  await publish('work.nlp.low.parse', 1000);
+  await expect(js.publish('work.nlp.low.parse', 'too much')).rejects.toThrow('maximum messages per subject exceeded');
+  await publish('work.nlp.critical.parse');
+  await takeWork(nats.connection, 'nlp', 2, () => undefined);
+  await expect(js.publish('work.nlp.low.parse', 'enough')).resolves.toMatchObject({ stream: STREAM });
 });
 
 test('an advisory about a message that is gone, or was another one, buries nothing', async () => {
@@ -186,6 +230,16 @@ test('a Python worker that was there before the queues idles for nothing else', 
   await publish('work.nlp.low.parse', 100);
   // A half second of rest before each low one would be 50 s.
   await expect.poll(() => lines.length, WITHIN).toBe(100);
+});
+
+test('a Python worker takes work for work, whatever headers it has', async () => {
+  await provide('nlp');
+  const status = headers();
+  status.set('Status', 'urgent');
+  await js.publish('work.nlp.low.parse', 'with a status of its own', { headers: status });
+  const lines = await pythonWorker();
+  await expect.poll(() => lines, WITHIN).toEqual(['work.nlp.low.parse with a status of its own']);
+  await expect.poll(stored, WITHIN).toBe(0);
 });
 
 test('the command line takes work in the same turns', async () => {

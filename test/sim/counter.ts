@@ -1,7 +1,8 @@
 /**
  * The function of the simulator, made for judging: a counter by key. Every publish of a message carries a digit of its own
  * (a power of four), and adding it is all that a message does. So the sum says how often each one acted, and nothing in
- * the state helps the engine to notice that it acts twice.
+ * the state helps the engine to notice that it acts twice. Beside each counter hangs a bell, which messages about other keys
+ * wind up: its alarm follows from its state.
  */
 import * as z from 'zod';
 import { type Context, type Decision, defineEntity, type Output } from '#shared/entity/entity.ts';
@@ -33,10 +34,27 @@ type Message = typeof fromStream | typeof fromCore;
 
 const START: Counter = { sum: 0, side: 0, rung: 0, count: 0, trail: [], alarm: null };
 
+const bell = z.object({
+  /** Alarms that are to come. */
+  wound: z.array(z.object({ due: z.number(), digit: z.number() })),
+  /** Digits of those that were. */
+  rung: z.number(),
+});
+export type Bell = z.infer<typeof bell>;
+
+const STILL: Bell = { wound: [], rung: 0 };
+
 /** What an output says: who caused it, and the sum with it. */
 export type Said = { by: number; sum?: number; rung?: number; count?: number; pad?: string };
 
 const counters: Kind<Counter> = { kind: 'counter', schema: state, version: 1 };
+const bells: Kind<Bell> = {
+  kind: 'bell',
+  schema: bell,
+  version: 1,
+  wakeAt: ({ wound }) => (wound.length === 0 ? null : Math.min(...wound.map(({ due }) => due))),
+};
+const BELLS = ['a', 'b', 'c'].map((key) => keyOf(bells.kind, key));
 
 const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: Body, { id, now, also }: Context): Decision<Counter> => {
   const old = before ?? START;
@@ -65,6 +83,12 @@ const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: B
       const there = also(counters, other) ?? START;
       return { ...add, also: { [keyOf('counter', other)]: { ...there, side: there.side + digit } } };
     }
+    case 'wind': {
+      const { wound, rung } = also(bells, other) ?? STILL;
+      return { ...add, also: { [keyOf(bells.kind, other)]: { wound: [...wound, { due: now + Math.round(x * 3000), digit }], rung } } };
+    }
+    case 'early':
+      return old.count === 0 ? { outcome: 'deadLetter', reason: { code: 'early', message: 'the count is zero' } } : add;
     case 'refused':
       return { outcome: 'deadLetter', reason: { code: 'refused', message: 'refused by the function' } };
     default:
@@ -85,6 +109,18 @@ const ring = (before: Counter | undefined, id: string, now: number): Decision<Co
   };
 };
 
+export const bellSpec = defineEntity<Bell, Message>({
+  of: bells,
+  accepts: [],
+  id: () => '',
+  decide: (before, event, { now }) => {
+    const due = before?.wound.filter((one) => one.due <= now) ?? [];
+    if (!before || due.length === 0 || event.message !== 'alarm') return { outcome: 'done' };
+    const rung = due.reduce((sum, { digit }) => sum + digit, before.rung);
+    return { outcome: 'done', state: { wound: before.wound.filter((one) => !due.includes(one)), rung } };
+  },
+});
+
 export type Hooks = {
   /** May throw. */
   beforeDecide(): void;
@@ -97,6 +133,10 @@ export const counterSpec = ({ beforeDecide, decided }: Hooks) =>
     accepts: [fromStream, fromCore],
     id: (event) => event.params.key,
     also: (_state, event) => (event.message !== 'alarm' && event.body.kind === 'both' ? [keyOf('counter', event.body.other)] : []),
+    read: async () => ({}),
+    shared: () => BELLS,
+    // Some only say so: a wrong guess costs a write, and nothing else.
+    begins: (event) => event.body.x < 0.3,
     decide: (before, event, context) => {
       beforeDecide();
       if (event.message === 'alarm') return ring(before, context.id, context.now);

@@ -8,7 +8,7 @@ import type { Store } from '#shared/entity/store.ts';
 import { createFunction } from '#shared/function/create-function.ts';
 import type { Runtime } from '#shared/function/runtime.ts';
 import { type Bed, later, pause } from './bed.ts';
-import { counterSpec, FUNCTION } from './counter.ts';
+import { bellSpec, counterSpec, FUNCTION } from './counter.ts';
 import { type Intercept, type MemoryTable, memoryStore } from './memory-store.ts';
 
 type Invocation = {
@@ -99,7 +99,7 @@ export const createHost = (bed: Bed, options: HostOptions) => {
         else container.invocation.noops.delete(recordId);
       },
     });
-    container.handle = createFunction({ name: FUNCTION, entities: [counter] }, () => runtime);
+    container.handle = createFunction({ name: FUNCTION, entities: [counter, bellSpec] }, () => runtime);
     return container;
   };
 

@@ -3,7 +3,7 @@ import type { EntityKey } from '#shared/entity/key.ts';
 import type { Item } from '#shared/entity/store.ts';
 import { type Bed, later } from './bed.ts';
 import type { Core } from './bridges.ts';
-import type { Body, Counter } from './counter.ts';
+import type { Bell, Body, Counter } from './counter.ts';
 import type { MemoryTable } from './memory-store.ts';
 import type { PlannedMessage } from './plan.ts';
 import type { Stored, Stream } from './stream.ts';
@@ -38,6 +38,7 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
   const { time } = bed;
   const published = new Map<string, Published[]>();
   const items = new Map<string, Item>();
+  const bellOf = (key: string): Bell | undefined => (JSON.parse(table.items.get(`bell#${key}`) ?? '{}') as Partial<Item>).state as Bell | undefined;
   const byRecord = new Map<string, Published>();
   /** What an entity still held of records that the floor had passed long before. */
   const overheld: string[] = [];
@@ -67,6 +68,7 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
   return {
     published,
     items,
+    bellOf,
     overheld,
     publish,
 
@@ -92,6 +94,7 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
     /** Looks at what a write left behind, if it landed: which messages have acted by it, and which were found to change nothing. */
     landed(keys: readonly string[], noops: ReadonlySet<string>): void {
       for (const key of keys) {
+        if (!key.startsWith('counter#')) continue;
         const name = key.slice('counter#'.length);
         const item = JSON.parse(table.items.get(key as EntityKey) ?? '{}') as Item;
         // It did not land: a conflict.

@@ -7,7 +7,7 @@ import { groups } from '#functions/task-coordinator/decide.ts';
 import { list, page, show } from '#functions/task-coordinator/queries.ts';
 import { settings } from '#functions/task-coordinator/settings.ts';
 import { type Group, groupKind } from '#functions/task-coordinator/state.ts';
-import type { Answer, Batch } from '#shared/contract.ts';
+import type { Answer, Batch, Headers } from '#shared/contract.ts';
 import { keyOf } from '#shared/entity/key.ts';
 import type { AnyKind } from '#shared/entity/kind.ts';
 import { readerOf } from '#shared/entity/reader.ts';
@@ -30,7 +30,7 @@ export type Asked = {
 /** When something that is said arrives, ms after it; none: never. */
 export type Arrivals = readonly number[];
 
-type Message = { subject: string; data: string };
+type Message = { subject: string; data: string; headers?: Headers | undefined };
 type Body = Record<string, unknown>;
 
 type World = {
@@ -129,10 +129,10 @@ export const groupWorld = (of: World = {}) => {
       floor,
       floors: Object.fromEntries(['groups', 'parts', 'alarms'].map((name) => [consumerOf(name), floor])),
       deadline: new Date(now + 60_000).toISOString(),
-      Records: messages.map(({ subject, data }) => {
+      Records: messages.map(({ subject, data, headers = {} }) => {
         const sequence = ++records;
         const timestamp = new Date(now).toISOString();
-        return { id: `S@1:${sequence}:${now}`, subject, data, encoding: 'utf8', headers: {}, sequence, deliveries: 1, timestamp };
+        return { id: `S@1:${sequence}:${now}`, subject, data, encoding: 'utf8', headers, sequence, deliveries: 1, timestamp };
       }),
     };
   };
@@ -206,14 +206,16 @@ export const groupWorld = (of: World = {}) => {
         await store.putChildren(lookupChildren(agent).map((child) => ({ ...child, key: keyOf('agent', agent_id) })));
       }
     },
-    start: (coordination_type: string, body: Body, task_id = 'g') =>
-      send('groups', [{ subject: `coordination.tasks.${coordination_type}`, data: JSON.stringify({ task_id, ...body }) }]),
+    start: (coordination_type: string, body: Body, task_id = 'g', headers: Headers = {}) =>
+      send('groups', [{ subject: `coordination.tasks.${coordination_type}`, data: JSON.stringify({ task_id, ...body }), headers }]),
+    /** A child of a group, as a decision leaves it that was never written. */
+    leave: (name: string, data: unknown, id = 'g') => store.putChildren([{ key: keyOf(groupKind.kind, id), name, data }]),
     /** Says the end of a task, whatever became of it. */
     tell: (body: Body) => send('parts', [{ subject: `coordination.tasks.done.${body.task_id}`, data: JSON.stringify(body) }]),
-    /** An alarm that nobody set. */
-    ring: (id = 'g') => {
+    /** An alarm that nobody set, or so many in one batch. */
+    ring: (id = 'g', times = 1) => {
       const data = JSON.stringify({ due: new Date(now).toISOString() });
-      return send('alarms', [{ subject: `timers.due.task-coordinator.taskgroup.${id}`, data }]);
+      return send('alarms', Array(times).fill({ subject: `timers.due.task-coordinator.taskgroup.${id}`, data }));
     },
     ask: async (verb: string, body: Body = { task_id: 'g' }) => {
       const { replies: [reply] = [] } = await send('control', [{ subject: `control.group.${verb}`, data: JSON.stringify(body) }]);

@@ -1,6 +1,7 @@
 /**
  * task-assignment on a table in memory, with agents, time and alarms: batches of messages in, what was published out. What
  * it publishes to itself comes back to it. When no batch is in flight `check` looks at the table and at the whole past.
+ * `fates` says what becomes of the answers: one that is lost is asked for again, by the same batch.
  */
 import { expect } from 'vitest';
 import { slots } from '#functions/task-assignment/agents.ts';
@@ -21,7 +22,7 @@ import { agentOfSlots, rosterChildren, rosterValues, slotsIdOf } from '#shared/t
 import { slotsKey, slotsKind } from '#shared/tasks/slots.ts';
 import { agentOf, isOpen, taskKind } from '#shared/tasks/task.ts';
 import { markerKey, markerKind } from '#shared/tasks/waiting.ts';
-import { memoryStore } from '#test/sim/memory-store.ts';
+import { memoryStore, memoryTable } from '#test/sim/memory-store.ts';
 import { START } from './decide.ts';
 
 export type Sent = { subject: string; body: Record<string, unknown>; headers?: Headers };
@@ -38,13 +39,26 @@ export const anAgent = (agent_id: string, profile: Partial<Agent['profile']> = {
   ...over,
 });
 
-export const taskWorld = (environment: Record<string, string> = {}) => {
+/** Of an answer, and of the timers in it. After `twice` the batch was delivered again though its answer came; that must change nothing. */
+export type Fate = 'once' | 'twice' | 'answer lost' | 'timers lost';
+
+const inOrder = ({ publish, timers, ...rest }: Answer) => ({
+  ...rest,
+  publish: publish.toSorted((a, b) => (a.cause < b.cause ? -1 : a.cause > b.cause ? 1 : 0)),
+  timers: timers.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+});
+
+const SWEEP_MS = 60_000;
+const CONSUMERS = ['tasks', 'statuses', 'unblocked', 'lifecycle', 'alarms'].map((binding) => `S@1/task-assignment_${binding}.1`);
+
+export const taskWorld = (environment: Record<string, string> = {}, fates: () => Fate = () => 'once') => {
   let now = START;
   let records = 0;
   let invocations = 0;
   let inFlight = 0;
   const clock = { now: () => now, after: (_: number, fn: () => void) => clearImmediate.bind(undefined, setImmediate(fn)) };
-  const store = memoryStore({ clock });
+  const table = memoryTable();
+  const store = memoryStore({ table, clock });
   const reader = readerOf(store);
   const logger = {
     warn: () => undefined,
@@ -74,7 +88,9 @@ export const taskWorld = (environment: Record<string, string> = {}) => {
   const timers = new Map<string, number>();
   const timerVersions = new Map<string, number>();
   const published: Sent[] = [];
-  const known = new Set<string>();
+  const known = new Map<string, string>();
+  /** First sequences of batches that are under way. */
+  const underWay = new Set<number>();
   const deadLetters: string[] = [];
   const agents = new Map<string, Agent>();
   const submitted = new Set<string>();
@@ -86,37 +102,75 @@ export const taskWorld = (environment: Record<string, string> = {}) => {
     await store.write([[{ ...item, ...(lookup !== undefined && { lookup }) }]]);
   };
 
-  const send = async (binding: string, messages: { subject: string; data: string }[], headers: Headers = {}): Promise<Answer> => {
+  const send = async (
+    binding: string,
+    messages: { subject: string; data: string; at?: number }[],
+    headers: Headers = {},
+  ): Promise<Answer> => {
     const request = messages.some(({ subject }) => subject.startsWith('control.'));
-    const Records = messages.map(({ subject, data }) => {
+    const Records = messages.map(({ subject, data, at = now }) => {
       const sequence = ++records;
-      const timestamp = new Date(now).toISOString();
-      const id = `S@1:${sequence}:${now}`;
+      const timestamp = new Date(at).toISOString();
+      const id = `S@1:${sequence}:${at}`;
       return { id, subject, data, encoding: 'utf8' as const, headers, sequence, deliveries: 1, timestamp };
     });
+    const first = Records[0]?.sequence ?? Infinity;
+    underWay.add(first);
+    const floor = { sequence: Math.min(...underWay, records + 1) - 1, asOf: new Date(now).toISOString() };
     const batch: Batch = {
       eventSource: request ? 'nats:request' : 'nats:jetstream',
       binding: `task-assignment.${binding}`,
       consumer: request ? 'request@1/task-assignment.operators.b' : `S@1/task-assignment_${binding}.1`,
-      floor: { sequence: 0, asOf: new Date(START).toISOString() },
+      floor,
+      ...(binding === 'alarms' && { floors: Object.fromEntries(CONSUMERS.map((consumer) => [consumer, floor])) }),
       deadline: new Date(now + 60_000).toISOString(),
       Records,
     };
     inFlight++;
-    const answer = await handler(batch, { awsRequestId: `i${++invocations}` });
+    const answer = await answered(batch, request ? 'once' : fates());
     inFlight--;
+    underWay.delete(first);
     await take(answer);
     return answer;
+  };
+
+  const answered = async (batch: Batch, fate: Fate): Promise<Answer> => {
+    const invoke = (deliveries: number) =>
+      handler(
+        { ...batch, Records: batch.Records.map((record) => ({ ...record, deliveries })) },
+        { awsRequestId: `i${++invocations}` },
+      );
+    const [isAlone, earlier] = [inFlight === 1, invocations];
+    const answer = await invoke(1);
+    switch (fate) {
+      case 'once':
+        return answer;
+      case 'timers lost':
+        return { ...answer, timers: [] };
+      case 'answer lost':
+        return invoke(2);
+      case 'twice': {
+        const before = new Map(table.items);
+        const again = await invoke(2);
+        if (isAlone && invocations === earlier + 2) expect([inOrder(again), table.items]).toEqual([inOrder(answer), before]);
+        return answer;
+      }
+      default:
+        throw fate satisfies never;
+    }
   };
 
   /** The stream knows an output that comes again by its id: the record, and the place among its outputs. */
   const onlyNew = (publish: Answer['publish']): Answer['publish'] => {
     const places = new Map<string, number>();
-    return publish.filter(({ cause }) => {
+    return publish.filter(({ cause, subject, data }) => {
       const place = places.get(cause) ?? 0;
       places.set(cause, place + 1);
       const id = `${cause} ${place}`;
-      return !known.has(id) && known.add(id);
+      const before = known.get(id);
+      if (before !== undefined) expect(`${subject} ${data}`).toBe(before);
+      known.set(id, `${subject} ${data}`);
+      return before === undefined;
     });
   };
 
@@ -173,6 +227,17 @@ export const taskWorld = (environment: Record<string, string> = {}) => {
     expect(new Set(ends).size).toBe(ends.length);
   };
 
+  /** As the reconciler does. */
+  const sweep = async (): Promise<void> => {
+    const keys = (await store.overdue(now, 1000)).map((key) => key.replace('#', '.'));
+    const data = JSON.stringify({ due: new Date(now).toISOString() });
+    if (keys.length > 0)
+      await send(
+        'alarms',
+        keys.map((key) => ({ subject: `timers.due.task-assignment.${key}.sweep`, data })),
+      );
+  };
+
   const submit = (headers: Headers, ...messages: ({ task_id: string } & Record<string, unknown>)[]) => {
     for (const { task_id } of messages) submitted.add(task_id);
     const sent = messages.map((body) => ({ subject: 'coordination.tasks.assignment', data: JSON.stringify(body) }));
@@ -214,7 +279,8 @@ export const taskWorld = (environment: Record<string, string> = {}) => {
         'statuses',
         said.map((body) => ({ subject: `coordination.tasks.status.${body.task_id}`, data: JSON.stringify(body) })),
       ),
-    tell: (subject: string, body: object = {}) => send('lifecycle', [{ subject, data: JSON.stringify(body) }]),
+    /** `at`: when it was published, where that is not now. */
+    tell: (subject: string, body: object = {}, at = now) => send('lifecycle', [{ subject, data: JSON.stringify(body), at }]),
     ask: async (subject: string, body: object) => {
       const { replies } = await send('operators', [{ subject, data: JSON.stringify(body) }]);
       const [reply] = replies ?? [];
@@ -226,6 +292,12 @@ export const taskWorld = (environment: Record<string, string> = {}) => {
       for (let rings = 0; ; rings++) {
         if (rings > 10_000) throw new Error(`${[...timers.keys()]} ring again and again`);
         const due = Math.min(...timers.values());
+        const sweepAt = (Math.floor(now / SWEEP_MS) + 1) * SWEEP_MS;
+        if (sweepAt <= until && sweepAt < due + late) {
+          now = sweepAt;
+          await sweep();
+          continue;
+        }
         if (due + late > until) break;
         now = Math.max(now, due + late);
         const ringing = [...timers].filter(([, at]) => at === due);

@@ -122,6 +122,19 @@ describe('an entity that a message begins', () => {
     const again = await world.run([world.work(1, add(1), 'a', { deliveries: 2 })]);
     expect([again.outcome[1], (await world.item())?.version]).toEqual([first.outcome[1], 1]);
   });
+
+  it.each([
+    ['refuses it', { outcome: 'deadLetter', reason: { code: 'x', message: 'x' } }],
+    ['would have it later', { outcome: 'retry', afterMs: 1, reason: { code: 'x', message: 'x' } }],
+    ['does nothing', { outcome: 'done' }],
+  ] satisfies [string, Decision<Counter>][])('and is there already is loaded where the decision %s, for no write finds out', async (_, otherwise) => {
+    const world = engineWorld({ spec: { begins } });
+    const ifNew = (state: Counter | undefined): Decision<Counter> => (state ? { outcome: 'done', state: { sum: state.sum + 1 } } : otherwise);
+    const first = await world.run([world.work(1, ifNew)]);
+    await world.run([world.work(2, add(1))]);
+    await world.run([world.work(3, ifNew)]);
+    expect([first.outcome[1]?.result, (await world.item())?.state]).toEqual([otherwise.outcome === 'done' ? 'done' : 'failed', { sum: 2 }]);
+  });
 });
 
 describe('writers that meet', () => {
@@ -479,6 +492,15 @@ describe('several entities', () => {
       ['2026-01-01T00:00:05.000Z'],
       [null],
     ]);
+  });
+
+  it('have their alarms answered again with the record that moved them, also by a settle', async () => {
+    const kind: Kind<Counter> = { ...counters, wakeAt: ({ sum }) => (sum > 0 ? START + sum * 1000 : null) };
+    const world = engineWorld({ kind });
+    const work = world.work(1, transfer(5, 'counter#b'), 'a', { also: ['counter#b'] });
+    const answers = [await world.run([work]), await world.run([work]), await world.run([work], { settle: true })];
+    const timer = { key: 'counter.b', at: '2026-01-01T00:00:05.000Z', version: 1 };
+    expect(answers.map(({ timers }) => timers)).toEqual([[timer], [timer], [timer]]);
   });
 
   it('that hang together in a chain of more than 100 are split into transactions that the table takes', async () => {

@@ -190,6 +190,16 @@ test('an alarm that rings long after its time waits for the results that waited 
   expect(completions(story)).toMatchObject([{ status: 'complete', count: 2 }]);
 });
 
+test('results whose scatter waited for the end of an outage are held until it had its chance', () => {
+  const story = aggregator();
+  story.tell(result('a'));
+  story.until(START + 120_000, 60_000);
+  story.tell(result('b'));
+  expect(story.wakeAt('r1')).toBe(START + 210_000);
+  story.tell(scatter({ min_responses: 2 }));
+  expect(completions(story)).toMatchObject([{ status: 'complete', count: 2 }]);
+});
+
 test('a scatter that waited for an outage to end has its whole timeout still', () => {
   const story = aggregator();
   story.until(START + 60_000);

@@ -218,10 +218,17 @@ test('a predicate that is no event pattern is refused with a sentence', () => {
 
 test('a raw scatter has its inactivity from its header, and its payload sets no rules', () => {
   const headers = { 'X-Min-Responses': ['2'], 'X-Idle-Timeout-Ms': ['500'] };
-  const read = readMessage([scatterTask], recordOn('scatter.r1.task', { strategy: 'first', expected: ['a'] }, { headers }));
+  const read = readMessage(
+    [scatterTask],
+    recordOn(
+      'scatter.r1.task',
+      { strategy: 'first', expected: ['a'], timeout_ms: 1 },
+      { headers, timestamp: new Date(START).toISOString() },
+    ),
+  );
   const story = aggregator();
   if (read.ok) story.tell(read.event);
-  expect(story.state('r1')).toMatchObject({ min: 2, max: 2, rules: { strategy: 'collect', idle: 500 } });
+  expect(story.state('r1')).toMatchObject({ min: 2, max: 2, deadline: START + 30_000, rules: { strategy: 'collect', idle: 500 } });
 });
 
 test('a scatter without rules leaves no trace of any', () => {

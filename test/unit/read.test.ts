@@ -259,7 +259,8 @@ describe('a raw body', () => {
     const headers = { 'X-Min-Responses': ['2'], 'X-Max-Responses': ['3'], 'X-Timeout-Ms': ['1000'] };
     const limits = { min_responses: 2, max_responses: 3, timeout_ms: 1000 };
     expect(bodyOf('scatter.r1.task', 'look here', { headers })).toEqual({ request_id: 'r1', payload: 'look here', ...limits });
-    expect(bodyOf('scatter.r1.task', { text: 'look here' }, { headers })).toEqual({ request_id: 'r1', text: 'look here', ...limits });
+    const payload = { text: 'look here', min_responses: 'few', timeout_ms: 7, request_id: 'another' };
+    expect(bodyOf('scatter.r1.task', payload, { headers })).toEqual({ request_id: 'r1', payload, ...limits });
   });
 
   it('is a scatter payload whose sender gathers by itself, whatever its fields', () => {

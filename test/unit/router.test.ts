@@ -144,6 +144,16 @@ describe('an explanation', () => {
     });
   });
 
+  it('says whom the policy names and nobody knows', () => {
+    const view = viewOf(fleet, { x: { type: 'round_robin', targets: ['a3', 'a33'] } });
+    expect(asked(view, { subject: 'x' })).toMatchObject({ body: { targets: ['a3'], unknown: ['a33'] } });
+  });
+
+  it('is of a subject, not of the asking for it', () => {
+    const { error } = controlRoutingExplain.body.safeParse({ subject: 'route.work.nlp.high.sum' });
+    expect(error?.issues[0]).toMatchObject({ path: ['subject'], message: expect.stringContaining('must not begin with route.') });
+  });
+
   it('is of tasks where no subject is named', () => {
     const view = viewOf(fleet, { 'coordination.tasks.>': { type: 'round_robin', targets: ['a3'] } });
     expect(asked(view, { capabilities: ['sum'] })).toMatchObject({ body: { subject: 'coordination.tasks.assignment', targets: ['a3'] } });
@@ -196,6 +206,7 @@ describe('policies', () => {
     ['a.>.b', policy, 'pattern'],
     ['a.b*', policy, 'pattern'],
     ['', policy, 'pattern'],
+    ['route.work.>', policy, 'pattern'],
     ['a', { type: 'fastest' }, 'policy'],
     ['a', { type: 'load_based', weight_factor: 0 }, 'weight_factor'],
     ['a', { type: 'load_based', weight_faktor: 1 }, 'policy'],

@@ -1,11 +1,8 @@
 /** A task from its submission to its end: who gets it, what happens when that goes wrong, and in which order tasks wait. */
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
-import { LANES } from '#functions/task-assignment/lanes.ts';
 import { START } from '#test/support/decide.ts';
-import { anAgent, taskWorld } from '#test/support/task-world.ts';
+import { anAgent, type Fate, taskWorld } from '#test/support/task-world.ts';
 
 const task = (task_id: string, requirements: object = {}, more: object = {}) => ({
   task_id,
@@ -105,19 +102,6 @@ describe('the load', () => {
     await world.submit(...many(2000, (n) => `t${n}`).map((id) => task(id)));
     const counts = [...Map.groupBy(world.assigned(), ([, agent]) => agent).values()].map((tasks) => tasks.length);
     expect([counts.length, Math.min(...counts) >= 8, Math.max(...counts) <= 12]).toEqual([200, true, true]);
-  });
-
-  test('of a flood goes to agents of the other lane when those of its own are full', async () => {
-    const world = taskWorld();
-    await world.join(...many(4, (n) => `a${n}`).map((id) => anAgent(id, { max_concurrent_tasks: 25 })));
-    await world.submit(...many(100, (n) => `t${n}`).map((id) => task(id)));
-    expect(world.assigned()).toHaveLength(100);
-  });
-
-  test('has as many lanes as its bindings', () => {
-    const { functions } = parse(readFileSync('serverless.yml', 'utf8'));
-    const lanes = functions['task-assignment'].events.map(({ nats }: { nats: { concurrency: number } }) => nats.concurrency);
-    expect(new Set(lanes)).toEqual(new Set([LANES]));
   });
 
   test('of equals goes round', async () => {
@@ -458,6 +442,18 @@ describe('a budget', () => {
     expect(world.bodies('coordination.tasks.done.')).toEqual([{ task_id: 't1', outcome: 'timed_out', attempts: 0 }]);
   });
 
+  test('that is over is no time for an attempt, whoever gets free just then', async () => {
+    const world = taskWorld();
+    await world.submit(task('t1', { deadline: at(5) }));
+    await world.join(anAgent('a1'));
+    await world.pass(1000);
+    await world.register(anAgent('a1', {}, { lifecycle: 'suspended' }));
+    await world.pass(3999);
+    await world.register(anAgent('a1'));
+    await world.pass(1);
+    expect([world.assigned(), world.bodies('coordination.tasks.done.')]).toMatchObject([[], [{ outcome: 'timed_out', attempts: 0 }]]);
+  });
+
   test('that is over when the task comes ends it at once', async () => {
     const world = taskWorld();
     await world.join(anAgent('a1'));
@@ -500,6 +496,27 @@ describe('the bulkhead of a domain', () => {
   });
 });
 
+describe('a bulkhead', () => {
+  test('counts the end of a task whose agent is draining', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1', { domain: 'nlp' }));
+    await world.submit(task('t1', { domain: 'nlp' }));
+    await world.register(anAgent('a1', { domain: 'nlp' }, { lifecycle: 'draining' }));
+    await world.say(says('t1', 'a1', 'completed'));
+    expect([world.errors, world.bodies('coordination.tasks.done.')]).toMatchObject([[], [{ outcome: 'completed' }]]);
+  });
+
+  test('keeps the flood of one domain from hiding what waits in another', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('b1', { domain: 'law', max_concurrent_tasks: 1 }));
+    await world.submit(task('first', { domain: 'law' }));
+    await world.submit(...many(600, (n) => `flood${n}`).map((id) => task(id, { domain: 'nlp' })));
+    await world.submit(task('next', { domain: 'law' }));
+    await world.say(says('first', 'b1', 'completed'));
+    expect(world.assigned().at(-1)).toEqual(['next', 'b1']);
+  });
+});
+
 describe('low tasks', () => {
   test('are not starved by a standing flood of critical ones: every eighth that an agent takes is the oldest', async () => {
     const world = taskWorld();
@@ -522,6 +539,27 @@ describe('the policy', () => {
     await world.submit(task('t1'), task('t2'));
     await world.submit(task('t3', { policy: { type: 'topology_aware', preferred_zones: ['eu'] } }));
     expect(world.assigned().map(([, agent]) => agent)).toEqual(['a1', 'a1', 'a2']);
+  });
+
+  test('is that of tasks that wait, too: who is not meant by it does not take them', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1', { max_concurrent_tasks: 1 }), anAgent('a2', { max_concurrent_tasks: 1 }));
+    await world.submit(task('b1'), task('b2'));
+    await world.submit(task('own', { policy: { type: 'round_robin', targets: ['a2'] } }));
+    await world.say(says(world.assigned().find(([, agent]) => agent === 'a1')?.[0] as string, 'a1', 'completed'));
+    expect(await world.state('own')).toMatchObject({ phase: 'waiting' });
+    await world.say(says(world.assigned().find(([, agent]) => agent === 'a2')?.[0] as string, 'a2', 'completed'));
+    expect(world.assigned().at(-1)).toEqual(['own', 'a2']);
+  });
+
+  test('of the subject is that of tasks that wait, too', async () => {
+    const world = taskWorld();
+    await world.join(anAgent('a1', { max_concurrent_tasks: 1 }));
+    await world.submit(task('t1'));
+    await world.routing({ pattern: 'coordination.tasks.*', policy: { type: 'round_robin', targets: ['a2'] } });
+    await world.submit(task('t2'));
+    await world.say(says('t1', 'a1', 'completed'));
+    expect(await world.state('t2')).toMatchObject({ phase: 'waiting' });
   });
 
   test('finds the few that it prefers in a fleet of which only some are looked at', async () => {
@@ -585,6 +623,38 @@ describe('a fleet', () => {
   });
 });
 
+describe('an agent that comes and goes', () => {
+  test('is found once the registry knows of it, also when its circuit closes before', async () => {
+    const world = taskWorld();
+    await world.tell('agent.a1.ready');
+    await world.tell('circuit.a1.closed', { service: 'a1', state: 'closed', epoch: 1 });
+    await world.register(anAgent('a1'));
+    await world.pass(2000);
+    await world.submit(task('t1'));
+    expect(world.assigned()).toEqual([['t1', 'a1']]);
+  });
+
+  test('is found, though its stop before is heard after it is ready again', async () => {
+    const world = taskWorld();
+    await world.pass(5000);
+    await world.register(anAgent('a1', {}, { since: START + 4000 }));
+    await world.tell('agent.a1.ready');
+    await world.pass(5000);
+    await world.tell('agent.a1.stopped', {}, START + 3000);
+    await world.submit(task('t1'));
+    expect(world.assigned()).toEqual([['t1', 'a1']]);
+  });
+
+  test('takes large tasks a few at a time', async () => {
+    const world = taskWorld();
+    await world.register(anAgent('a1', { max_concurrent_tasks: 50 }));
+    for (let n = 0; n < 20; n++) await world.submit(task(`t${n}`, {}, { payload: 'x'.repeat(290_000) }));
+    await world.tell('agent.a1.ready');
+    await world.pass(100);
+    expect([world.assigned().length, world.errors]).toEqual([20, []]);
+  });
+});
+
 const needs = (id: string): object => {
   if (id.endsWith('7')) return { depends_on: ['t0', 't3'], priority: 'low' };
   if (id.endsWith('5')) return { domain: 'nlp', deadline: new Date(START + 200_000).toISOString() };
@@ -597,11 +667,13 @@ const step = fc.record({
   n: fc.nat(30),
 });
 
+const fate = fc.constantFrom<Fate>('once', 'twice', 'answer lost', 'timers lost');
+
 // The world looks after every batch whether an agent has too much, slots and tasks disagree, or a task ends twice.
 test('whatever happens, in any order and at the same time: never over capacity, attempts within their limit, one end a task', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(step, { maxLength: 8 }), { maxLength: 12 }), async (rounds) => {
-      const world = taskWorld({ TASK_DOMAIN_LIMITS: '{"nlp": {"concurrent": 1, "waiting": 2}}' });
+    fc.asyncProperty(fc.array(fc.array(step, { maxLength: 8 }), { maxLength: 12 }), fc.infiniteStream(fate), async (rounds, fates) => {
+      const world = taskWorld({ TASK_DOMAIN_LIMITS: '{"nlp": {"concurrent": 1, "waiting": 2}}' }, () => fates.next().value);
       const able = anAgent('a2', { capabilities: ['ocr', 'nlp'] });
       await world.join(anAgent('a0', { domain: 'nlp' }), anAgent('a1', { domain: 'nlp', max_concurrent_tasks: 1 }), able);
       const submitted = new Set<string>();

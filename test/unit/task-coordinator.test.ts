@@ -1,5 +1,6 @@
 /** Tasks for many: each of the four types, in order, at once, slowly, failing, out of time, cancelled. */
 import { describe, expect, test } from 'vitest';
+import { START } from '#test/support/decide.ts';
 import { type Asked, type Deed, failed, groupWorld, hangs, ok } from '#test/support/group-world.ts';
 
 const numberOf = ({ task_id }: Asked): number => Number(/-(\d+)b?$/.exec(task_id)?.[1]);
@@ -281,6 +282,24 @@ describe('map_reduce', () => {
     }
   });
 
+  test('counts a map once whose two tasks end in one batch', async () => {
+    const slow: Record<string, number> = { 'group-g-0010': 4000, 'group-g-0010b': 2499 };
+    const world = groupWorld({ deed: (task) => ({ ...reducer(task), ms: slow[task.task_id] ?? 1000 }), cancelling: () => [] });
+    await world.start('map_reduce', { splits: splits(10) });
+    await world.pass(3999);
+    expect(['group-g-0010', 'group-g-0010b'].map((id) => (world.tasks.get(id)?.endsAt ?? 0) - START)).toEqual([4000, 4000]);
+    await world.pass(10_000);
+    expect(world.ends()).toMatchObject([{ outcome: 'completed', attempts: 11, counts: { parts: 11, completed: 11 } }]);
+  });
+
+  test('gives no backups where their share is set to 0', async () => {
+    const deed = (task: Asked) => (numberOf(task) === 10 ? hangs : reducer(task));
+    const world = groupWorld({ deed, environment: { GROUP_BACKUP_SHARE: '0', GROUP_TIMEOUT_MS: '60000' } });
+    await world.start('map_reduce', { splits: splits(10) });
+    await world.pass(60_000);
+    expect([world.asked().length, world.ends()[0]?.outcome]).toEqual([10, 'timed_out']);
+  });
+
   test('gives backups to a tenth of the maps at most, and none before nine tenths are done', async () => {
     const world = groupWorld({ deed: (task) => (numberOf(task) > 17 && numberOf(task) < 21 ? hangs : reducer(task)) });
     await world.start('map_reduce', { splits: splits(20), requirements: { timeout_ms: 60_000 } });
@@ -320,6 +339,55 @@ describe('a task for many', () => {
     await world.ask('cancel');
     await world.pass(10_000);
     expect([world.asked(), world.ends().map(({ outcome }) => outcome)]).toEqual([[], ['cancelled']]);
+  });
+
+  test('is named by two alarms in one batch while its agents are looked for, and asks each of them once', async () => {
+    const world = groupWorld();
+    await world.join(many(500, 'a'));
+    await world.join(['b1', 'b2'], { zone: 'eu' });
+    await world.join(many(510, 'c'));
+    await world.start('broadcast', { requirements: { zone: 'eu' } });
+    await world.ring('g', 2);
+    await world.pass(10_000);
+    expect(world.asked().map(({ participants }) => participants)).toEqual([['b1'], ['b2']]);
+  });
+
+  test('reads past an answer that an interrupted decision left behind', async () => {
+    const large = 'x'.repeat(20_000);
+    const world = groupWorld({ deed: deeds({ 1: ok(large), 2: ok('small'), 3: ok(large) }) });
+    await world.leave('answer/0002', { outcome: 'completed', attempts: 1, result: 'never counted' });
+    await world.start('parallel', { parts: partsOf(3) });
+    await world.pass(1000);
+    expect(world.ends()).toMatchObject([{ outcome: 'completed', result: [large, 'small', large] }]);
+  });
+
+  test.each([
+    ['its deadline', { requirements: { deadline: '2026-01-01T03:00:00Z' } }, {}],
+    ['the budget of who submits it', {}, { 'X-Deadline': ['2026-01-01T03:00:00Z'] }],
+    ['the earlier of both', { requirements: { deadline: '2026-01-01T05:00:00Z' } }, { 'X-Deadline': ['2026-01-01T03:00:00Z'] }],
+  ])('has until %s, longer than it has unsaid, and so have its parts', async (_, more, headers) => {
+    const world = groupWorld({ deed: () => hangs });
+    await world.start('parallel', { parts: partsOf(1), ...more }, 'g', headers);
+    const deadline = '2026-01-01T03:00:00.000Z';
+    expect(await world.ask('show')).toMatchObject({ deadline });
+    expect(world.asked()).toMatchObject([{ requirements: { timeout_ms: 3 * 3_600_000, deadline } }]);
+  });
+
+  test('leaves a part its own deadline where that is earlier', async () => {
+    const world = groupWorld();
+    const parts = ['2026-01-01T00:00:10.000Z', '2026-01-02T00:00:00.000Z'].map((deadline) => ({ requirements: { deadline } }));
+    await world.start('parallel', { parts });
+    expect(world.asked().map(({ requirements }) => requirements.deadline)).toEqual([
+      '2026-01-01T00:00:10.000Z',
+      '2026-01-01T01:00:00.000Z',
+    ]);
+  });
+
+  test('keeps the beginning of a long reason to cancel it', async () => {
+    const world = groupWorld({ deed: () => hangs });
+    await world.start('parallel', { parts: partsOf(2) });
+    await world.ask('cancel', { task_id: 'g', reason: 'x'.repeat(500_000) });
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled', error: { message: `${'x'.repeat(1000)}…` } }]);
   });
 
   test('is cancelled once, and its parts with it', async () => {

@@ -1,13 +1,14 @@
 /**
- * Messages that a stream took but that the catalogue does not know (an id with a dot, a misspelt verb): no function would
- * ever see them, so they are dead-lettered as `unrouted`. One consumer a stream reads headers only and acknowledges in
- * strides, so that it costs little beside the bindings.
+ * Messages that a stream took but that the catalogue does not know (an id with a dot, a misspelt verb, a type that does not
+ * exist): no function would ever see them, so they are dead-lettered as `unrouted`. One consumer a stream reads headers only and
+ * acknowledges in strides, so that it costs little beside the bindings.
  */
 import { AckPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { type Clock, sleep, systemClock } from '#shared/clock.ts';
-import { catalogue, messageBySubject } from '#shared/messages/catalogue.ts';
+import { catalogue, messageBySubject, strangeParam } from '#shared/messages/catalogue.ts';
 import { subjectProblem } from '#shared/subject-matcher.ts';
+import { matchesFilter } from '#shared/subjects.ts';
 import type { BridgeMetrics } from '../observe/metrics.ts';
 import type { Publisher } from '../ports/ports.ts';
 import { batchRecord, parseAck } from '../ports/record.ts';
@@ -36,6 +37,8 @@ export type UnroutedOptions = {
   manager: JetStreamManager;
   publisher: Publisher;
   metrics: BridgeMetrics;
+  /** Filters of the functions that hear the stream: what they take they judge themselves. */
+  heard: readonly string[];
   log: (sentence: string) => void;
   clock?: Clock;
 };
@@ -43,30 +46,38 @@ export type UnroutedOptions = {
 /** Watches a stream until the returned function is called. */
 export const watchUnrouted = async (
   stream: string,
-  { nc, manager, publisher, metrics, log, clock = systemClock }: UnroutedOptions,
+  { nc, manager, publisher, metrics, heard, log, clock = systemClock }: UnroutedOptions,
 ): Promise<() => Promise<void>> => {
   const ensure = () =>
     manager.consumers.add(stream, { durable_name: DURABLE, ack_policy: AckPolicy.All, headers_only: true, max_ack_pending: 2 * ROOM });
   await ensure();
 
-  const bury = async (sequence: number): Promise<void> => {
+  /** A sentence; undefined: somebody hears it. */
+  const problemOf = (subject: string): string | undefined => {
+    const message = messageBySubject(subject);
+    if (!message) return subjectProblem(patterns, subject).message;
+    const strange = strangeParam(message, subject);
+    return strange !== undefined && heard.some((filter) => matchesFilter(filter, subject)) ? undefined : strange;
+  };
+
+  const bury = async (sequence: number, problem: string): Promise<void> => {
     const [{ created }, stored] = await Promise.all([manager.streams.info(stream), manager.streams.getMessage(stream, { seq: sequence })]);
     if (!stored) return;
     const { subject, data } = stored;
     const headers = readable(() => stored.header);
     const origin = `${stream}@${Date.parse(created)}`;
     const timestamp = stored.time.getTime();
-    const reason = { code: 'unrouted', message: subjectProblem(patterns, subject).message };
+    const reason = { code: 'unrouted', message: problem };
     const record = batchRecord({ subject, data, ...(headers && { headers }) }, { origin, sequence, timestamp, deliveries: 1 });
     const facts = { record, stream, consumer: `${origin}/${DURABLE}.1`, functionName: 'bridge', attempts: 0, reason };
     await publisher.publish(deadLetter({ ...facts, firstAt: timestamp, lastAt: clock.now() }, publisher.maxBytes()));
     metrics.unrouted.inc({ stream });
   };
 
-  const buryForCertain = async (sequence: number): Promise<void> => {
+  const buryForCertain = async (sequence: number, problem: string): Promise<void> => {
     for (let told = false; !stopped; told = true) {
       try {
-        return await bury(sequence);
+        return await bury(sequence, problem);
       } catch (error) {
         if (!told) log(`${stream}: the unrouted message ${sequence} cannot be dead-lettered, trying again: ${(error as Error).message}`);
         await sleep(clock, AGAIN_MS);
@@ -80,7 +91,8 @@ export const watchUnrouted = async (
   let buried = Promise.resolve();
   const look = ({ subject, reply }: Msg): void => {
     const { sequence, pending } = parseAck(reply as string);
-    if (!messageBySubject(subject)) buried = buried.then(() => buryForCertain(sequence));
+    const problem = problemOf(subject);
+    if (problem !== undefined) buried = buried.then(() => buryForCertain(sequence, problem));
     if (++sinceAck < STRIDE && pending > 0) return;
     sinceAck = 0;
     buried = buried.then(() => {
