@@ -1,5 +1,5 @@
 /** The metrics of CloudWatch that alarms and the dashboard look at, by namespace, name and dimensions. */
-import { CIRCUITS_OPENED, METRICS_NAMESPACE } from '#shared/function/observe.ts';
+import { CIRCUITS_OPENED, METRICS_NAMESPACE } from '#shared/function/metric-names.ts';
 import { FLEET_NAMESPACE } from '#shared/metrics/measured.ts';
 import type { FunctionEntry, Manifest } from '../bridge/manifest/manifest.ts';
 import { sharesOf } from '../bridge/manifest/shares.ts';

@@ -15,7 +15,8 @@ import { lambdaInvoker } from './invoke/lambda-invoker.ts';
 import { createLog, type Log } from './log.ts';
 import { writeEmf } from './observe/emf.ts';
 import { type BridgeMetrics, createMetrics } from './observe/metrics.ts';
-import { startTracing, type Tracing } from './observe/tracing.ts';
+import { startTracing } from './observe/start-tracing.ts';
+import type { Tracing } from './observe/tracing.ts';
 import { watchConnection } from './watch-connection.ts';
 
 /** One token of a subject; two bridges on a host are two. */

@@ -26,7 +26,7 @@ export type FunctionSpec<Settings> = {
   settings?: z.ZodType<Settings>;
   entities?: readonly AnySpec[];
   queries?: readonly AnyQuery[];
-  /** Kinds that `also` of the entities names besides their own. */
+  /** Kinds that `also` and `shared` of the entities name besides their own. */
   kinds?: readonly AnyKind[];
 };
 
@@ -44,7 +44,8 @@ export const createFunction = <Settings>(spec: FunctionSpec<Settings>, makeRunti
     }
     return made;
   };
-  const { entities = [], queries = [], kinds = [] } = spec;
+  const { entities = [], queries = [] } = spec;
+  const kinds = [...entities.map((entity) => entity.of), ...(spec.kinds ?? [])];
 
   const handler = middy<DecodedBatch, Answer, Error, LambdaContext>()
     .use(observe(() => ready().runtime))
@@ -56,8 +57,7 @@ export const createFunction = <Settings>(spec: FunctionSpec<Settings>, makeRunti
       if (!batch.settle) await ask(spec.name, batch.decoded.questions, runtime, answer);
       return answer;
     }) as unknown as (batch: Batch, context: Pick<LambdaContext, 'awsRequestId'>) => Promise<Answer>;
-  const owned = [...entities.map((entity) => entity.of), ...kinds].map(({ kind }) => kind);
-  return Object.assign(handler, { owns: [...new Set(owned)] });
+  return Object.assign(handler, { owns: [...new Set(kinds.map(({ kind }) => kind))] });
 };
 
 const toAnswer = (decided: EngineAnswer, batch: Batch, log: (error: unknown) => void): Answer => {

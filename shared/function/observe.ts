@@ -2,11 +2,8 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { Answer, Batch } from '#shared/contract.ts';
 import { parseSubject, subjects } from '#shared/subjects.ts';
+import { CIRCUITS_OPENED } from './metric-names.ts';
 import type { Runtime } from './runtime.ts';
-
-export const METRICS_NAMESPACE = 'MisterSmith';
-/** Only where there were any: the circuits of the fleet that the invocation opened. */
-export const CIRCUITS_OPENED = 'CircuitsOpened';
 
 export const observe = (runtime: () => Pick<Runtime, 'logger' | 'metrics'>): MiddlewareObj<Batch, Answer> => ({
   after: ({ event: batch, response: answer }) => {

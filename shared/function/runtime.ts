@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '#shared/clock.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { tableClient } from '#shared/table/client.ts';
 import { dynamodbStore } from '#shared/table/dynamodb-store.ts';
-import { METRICS_NAMESPACE } from './observe.ts';
+import { METRICS_NAMESPACE } from './metric-names.ts';
 
 export type Runtime = {
   store: Store;

@@ -8,7 +8,8 @@ import { readManifest } from '#infra/bridge/manifest/read-manifest.ts';
 import { sharesOf } from '#infra/bridge/manifest/shares.ts';
 import { writeEmf } from '#infra/bridge/observe/emf.ts';
 import { createMetrics } from '#infra/bridge/observe/metrics.ts';
-import { METRICS_NAMESPACE, observe } from '#shared/function/observe.ts';
+import { METRICS_NAMESPACE } from '#shared/function/metric-names.ts';
+import { observe } from '#shared/function/observe.ts';
 import { rollupOf } from '#shared/metrics/rollup.ts';
 import { synthesise } from '#test/support/template.ts';
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { startTracing } from '#infra/bridge/observe/tracing.ts';
+import { startTracing } from '#infra/bridge/observe/start-tracing.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
 
 type Export = { resourceSpans: { scopeSpans: { spans: { name: string; traceId: string }[] }[] }[] };

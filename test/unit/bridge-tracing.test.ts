@@ -2,7 +2,8 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { describe, expect, it } from 'vitest';
 import { otelTracing } from '#infra/bridge/observe/otel-tracing.ts';
-import { type Invocation, startTracing } from '#infra/bridge/observe/tracing.ts';
+import { startTracing } from '#infra/bridge/observe/start-tracing.ts';
+import type { Invocation } from '#infra/bridge/observe/tracing.ts';
 import { carriedHeaders } from '#shared/function/trace.ts';
 import { aRecord } from '#test/support/fake-ports.ts';
 
