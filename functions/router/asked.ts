@@ -1,6 +1,7 @@
 /** What is asked, by `route.<subject>` or for an explanation. Pure. */
 import { contentId } from '#shared/content-id.ts';
 import type { controlRoutingExplain } from '#shared/messages/control-routing.ts';
+import { type Priority, priority } from '#shared/messages/fields.ts';
 import type { Received } from '#shared/messages/message.ts';
 import type { RouteRequest, route } from '#shared/messages/routing.ts';
 import { parseSubject, subjects } from '#shared/subjects.ts';
@@ -18,6 +19,10 @@ export const askedBy = (event: Event): Asked => {
   // The inbox is the request's own.
   return { subject, body: event.body, seed: event.body.key ?? `${event.reply}|${event.sentAt}` };
 };
+
+/** What it says, or for work its subject: `work.nlp.high.parse`. */
+export const priorityOf = ({ subject, body }: Pick<Asked, 'subject' | 'body'>): Priority =>
+  body.priority ?? priority.safeParse(parseSubject(subjects.work, subject)?.priority).data ?? 'normal';
 
 /** The id of what is remembered of a subject. */
 export const turnsIdOf = (subject: string): string => contentId(subject);

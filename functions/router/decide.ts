@@ -12,7 +12,7 @@ import { route as routeMessage } from '#shared/messages/routing.ts';
 import { balancerOf } from '#shared/routing/choice.ts';
 import { DEFAULT_POLICY, type Entry, policyFor } from '#shared/routing/policies.ts';
 import { type Route, route } from '#shared/routing/route.ts';
-import { type Asked, askedBy, needOf, turnsIdOf } from './asked.ts';
+import { type Asked, askedBy, needOf, priorityOf, turnsIdOf } from './asked.ts';
 import { inTurn, remembered, type Turns, turnsKind } from './turns.ts';
 import { candidatesFor, readView, type View } from './view.ts';
 
@@ -23,9 +23,16 @@ export const decideRoute = (asked: Asked, turns: Turns | undefined, view: View, 
   const { subject, body, seed } = asked;
   const entry = policyFor(view.routing, subject);
   const candidates = candidatesFor(subject, view, now).map((candidate) => inTurn(candidate, turns));
-  const { priority = 'normal', count } = body;
   const policy = entry?.policy ?? DEFAULT_POLICY;
-  const decided = route({ candidates, policy, need: needOf(body), priority, seed: fnv1a(seed), count, explain });
+  const decided = route({
+    candidates,
+    policy,
+    need: needOf(body),
+    priority: priorityOf(asked),
+    seed: fnv1a(seed),
+    count: body.count,
+    explain,
+  });
   return { ...decided, entry, candidates: candidates.length };
 };
 

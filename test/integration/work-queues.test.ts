@@ -114,7 +114,6 @@ test('what is delivered too often is a dead letter with its bytes, and leaves th
 });
 
 test('a bridge that dies between the letter and the end of its work leaves no second letter, and no work', async () => {
-  await provide('nlp');
   await publish('work.a-1_b.high.parse');
   await provide('a-1_b');
   await manager.streams.purge('DEAD_LETTERS', { filter: 'dlq.work.>' });
@@ -122,7 +121,7 @@ test('a bridge that dies between the letter and the end of its work leaves no se
   const dying = await lookAfter({ deleteMessage: () => Promise.reject(new Error('killed')) });
   await expect.poll(() => dying.told, WITHIN).toEqual(['the queues of work cannot be looked after, trying again: killed']);
   await dying.stop();
-  const { told } = await lookAfter();
+  const { told, stop } = await lookAfter();
   // What it had in hand comes again after 30 s: here it is told at once.
   const { streams } = manager;
   const advisory = await streams.getMessage('ADVISORIES', {
@@ -132,6 +131,8 @@ test('a bridge that dies between the letter and the end of its work leaves no se
   await expect.poll(() => told, WITHIN).toEqual(['work-a-1_b-high: a message of work.a-1_b.high.parse was given up after 5 deliveries']);
   const kept = await streams.info('DEAD_LETTERS', { subjects_filter: 'dlq.work.>' });
   expect([await stored(), kept.state.subjects]).toEqual([0, { 'dlq.work.a-1_b.high.parse': 1 }]);
+  await stop();
+  await manager.consumers.delete('ADVISORIES', 'work-given-up');
 });
 
 test('two bridges that look after the queues at once make one letter', async () => {
@@ -245,6 +246,8 @@ test('a Python worker takes work for work, whatever headers it has', async () =>
 test('the command line takes work in the same turns', async () => {
   await provide('nlp');
   await Promise.all([publish('work.nlp.critical.parse', 30), publish('work.nlp.low.parse', 5)]);
+  // A queue hears of what is stored a moment later.
+  await expect.poll(async () => (await readQueues(manager)).map(({ pending }) => pending), WITHIN).toEqual([30, 0, 5, 0]);
   const taken: string[] = [];
   await takeWork(nats.connection, 'nlp', 30, ({ subject }) => taken.push(subject));
   expect(shares(priorities(taken)).filter((low) => low !== 1)).toEqual([]);

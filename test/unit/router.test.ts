@@ -60,6 +60,17 @@ describe('route', () => {
     expect(Array.from({ length: 5 }, () => choose('x'))).toEqual(['a1', 'a2', 'a3', 'a1', 'a2']);
   });
 
+  it.each([
+    ['work.nlp.critical.sum', {}, 'a3'],
+    ['work.nlp.critical.sum', { priority: 'low' }, 'a1'],
+    ['work.nlp.normal.sum', {}, 'a1'],
+    ['other.nlp.critical.sum', {}, 'a1'],
+    ['other.nlp.critical.sum', { priority: 'high' }, 'a3'],
+  ])('%s with %o has the priority that it says, or its subject as work', (subject, said, chosen) => {
+    const view = viewOf(fleet, { '>': { type: 'priority_based', high_priority_targets: ['a3'] } });
+    expect(router(view).choose(subject, said)).toBe(chosen);
+  });
+
   it('remembers turns by subject', () => {
     const { choose } = router(viewOf(fleet, { '>': { type: 'round_robin' } }));
     expect([choose('x'), choose('y'), choose('x'), choose('y')]).toEqual(['a1', 'a1', 'a2', 'a2']);
