@@ -185,7 +185,8 @@ export class SubjectError extends Error {
 
 /** Characters of a subject, a carried one (`dlq.<subject...>`) excepted. */
 export const MAX_LENGTH = 254;
-const TOKEN = /^[A-Za-z0-9_-]+$/;
+/** What can be an id. `__proto__` is none: what a state keeps by id would lose it. */
+export const TOKEN = /^(?!__proto__$)[A-Za-z0-9_-]+$/;
 // NATS forbids white space in a subject; control characters would only hide in a log.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CARRIED = /^[^\s\x00-\x1f\x7f]+$/;

@@ -1,8 +1,6 @@
 /** Tasks, what agents say of them, and agents that come and go. */
 import { createFunction } from '#shared/function/create-function.ts';
 import { bulkheadKind } from '#shared/tasks/bulkhead.ts';
-import { slotsKind } from '#shared/tasks/slots.ts';
-import { taskKind } from '#shared/tasks/task.ts';
 import { markerKind } from '#shared/tasks/waiting.ts';
 import { slots } from './agents.ts';
 import { tasks } from './decide.ts';
@@ -13,6 +11,6 @@ export const handler = createFunction({
   name: 'task-assignment',
   settings,
   entities: [tasks, slots],
-  kinds: [taskKind, slotsKind, markerKind, bulkheadKind],
+  kinds: [markerKind, bulkheadKind],
   queries: [show],
 });

@@ -29,8 +29,7 @@ export const decideTask = (run: Run, task: Task): Set<Working[]> | undefined => 
     if (known) {
       tentatively(run, working, task, known);
       for (const key of owedAlarms(working, task)) touch(run, key);
-    }
-    else if (run.batch.settle) bar(run, working, task);
+    } else if (run.batch.settle) bar(run, working, task);
     else return decide(run, working, task);
   } catch (error) {
     // The state is as it was: nothing of this decision was taken over.
@@ -167,7 +166,11 @@ const changedOthers = (run: Run, decision: Done<unknown>): [Working, unknown][] 
 const owe = (run: Run, working: Working, task: Task, publish: ReturnType<typeof toOwed>[], alarms: EntityKey[]): void => {
   const inlineBytes = working.outboxBytes ?? inlineBytesOf(working.outbox);
   const of = { key: working.key, recordId: task.id, now: run.engine.clock.now(), inlineBytes };
-  const { entry, parts, bytes } = makeEntry({ consumer: run.batch.consumer, ...task.at, ...(alarms.length > 0 && { alarms }) }, publish, of);
+  const { entry, parts, bytes } = makeEntry(
+    { consumer: run.batch.consumer, ...task.at, ...(alarms.length > 0 && { alarms }) },
+    publish,
+    of,
+  );
   working.outbox[task.id] = entry;
   working.outboxBytes = inlineBytes + bytes;
   putChildren(working, parts);

@@ -26,7 +26,7 @@ import {
 import { writeGroups } from './write.ts';
 
 export type EngineAnswer = {
-  /** By record id. */
+  /** By record id, in the order of the batch. */
   outcomes: Map<string, Outcome>;
   /** Outputs of records that are not in the batch but that nobody else will answer. */
   carried: PublishedOutput[];
@@ -39,14 +39,18 @@ const MAX_ROUNDS = 12;
 export const runBatch = async (engine: Engine, batch: Batch, works: readonly Work[], invocation: string): Promise<EngineAnswer> => {
   const run = newRun(engine, batch, invocation);
   // Rule 3: a record seen twice counts once.
-  let pending = [...new Map(works.map((work) => [work.record.id, toTask(work)])).values()];
+  const tasks = [...new Map(works.map((work) => [work.record.id, toTask(work)])).values()];
+  let pending = tasks;
   for (let round = 0; pending.length > 0 && round < MAX_ROUNDS; round++) {
     if (round > 0) await sleep(engine.clock, engine.random() * Math.min(500, 5 * 2 ** round));
     await runRound(run, pending, round);
-    pending = run.again;
+    const again = new Set(run.again);
+    // In the order in which they came, whatever sent each of them into the next round.
+    pending = pending.filter((task) => again.has(task));
   }
   for (const task of pending) run.outcomes.set(task.id, retryLater('conflict', `${task.key} is written by too many at once`));
-  return { outcomes: run.outcomes, carried: [...run.carried.values()], timers: [...run.timers.values()] };
+  const outcomes = new Map(tasks.map(({ id }) => [id, run.outcomes.get(id) as Outcome]));
+  return { outcomes, carried: [...run.carried.values()], timers: [...run.timers.values()] };
 };
 
 const runRound = async (run: Run, tasks: readonly Task[], rounds: number): Promise<void> => {

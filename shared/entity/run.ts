@@ -35,7 +35,7 @@ export type Engine = {
   /** 0 to 1, for jitter. */
   random: () => number;
   settings: unknown;
-  /** Kinds that `also` names besides those of the specs. */
+  /** Kinds that `also` and `shared` may name. */
   kinds: readonly AnyKind[];
 };
 

@@ -8,8 +8,8 @@ import { markApplied, toItem, type Working } from './working.ts';
 export const writeGroups = async (run: Run, groups: Set<Working[]>): Promise<void> => {
   const changed: Working[][] = [];
   for (const group of groups) {
-    if (group.some((working) => working.dirty)) changed.push(group);
-    else if (group.some((working) => working.guessed)) tryAgain(run, abandon(run, group));
+    if (group.some(isUnsure)) tryAgain(run, abandon(run, group));
+    else if (group.some((working) => working.dirty)) changed.push(group);
     else for (const working of group) settle(run, working);
   }
   if (changed.length === 0) return;
@@ -49,6 +49,9 @@ export const writeGroups = async (run: Run, groups: Set<Working[]>): Promise<voi
   // What is no longer counted is only waste: the time to live removes what a failure leaves.
   if (drop.length > 0 && !isTooLate(run)) await store.deleteChildren(drop).catch(() => undefined);
 };
+
+/** Taken for new, and its write would not find out, or not before children are put over those of what is there. */
+const isUnsure = ({ guessed, dirty, put }: Working): boolean => guessed && (!dirty || put.size > 0);
 
 const isTooLate = (run: Run): boolean => run.engine.clock.now() >= run.deadline;
 const tooLate = retryLater('deadline', 'the invocation ran out of time before it could write');

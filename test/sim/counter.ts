@@ -54,7 +54,7 @@ const bells: Kind<Bell> = {
   version: 1,
   wakeAt: ({ wound }) => (wound.length === 0 ? null : Math.min(...wound.map(({ due }) => due))),
 };
-const BELLS = ['a', 'b', 'c'].map((key) => keyOf(bells.kind, key));
+export const BELLS = ['a', 'b', 'c'].map((key) => keyOf(bells.kind, key));
 
 const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: Body, { id, now, also }: Context): Decision<Counter> => {
   const old = before ?? START;
@@ -87,8 +87,6 @@ const decideMessage = (before: Counter | undefined, { kind, digit, x, other }: B
       const { wound, rung } = also(bells, other) ?? STILL;
       return { ...add, also: { [keyOf(bells.kind, other)]: { wound: [...wound, { due: now + Math.round(x * 3000), digit }], rung } } };
     }
-    case 'early':
-      return old.count === 0 ? { outcome: 'deadLetter', reason: { code: 'early', message: 'the count is zero' } } : add;
     case 'refused':
       return { outcome: 'deadLetter', reason: { code: 'refused', message: 'refused by the function' } };
     default:
@@ -128,13 +126,13 @@ export type Hooks = {
 };
 
 export const counterSpec = ({ beforeDecide, decided }: Hooks) =>
-  defineEntity<Counter, Message>({
+  defineEntity<Counter, Message, unknown, boolean>({
     of: counters,
     accepts: [fromStream, fromCore],
     id: (event) => event.params.key,
     also: (_state, event) => (event.message !== 'alarm' && event.body.kind === 'both' ? [keyOf('counter', event.body.other)] : []),
-    read: async () => ({}),
-    shared: () => BELLS,
+    read: async (events) => events.some((event) => event.message !== 'alarm' && event.body.kind === 'wind'),
+    shared: (isAnyWound) => (isAnyWound ? BELLS : []),
     // Some only say so: a wrong guess costs a write, and nothing else.
     begins: (event) => event.body.x < 0.3,
     decide: (before, event, context) => {

@@ -1,6 +1,7 @@
 /** The engine's rules (docs/protocol.md, "The engine"), each switched off. */
 import type { Answer } from '#shared/contract.ts';
 import { find, isPassed } from '#shared/entity/applied.ts';
+import { makeEntry } from '#shared/entity/outbox.ts';
 import type { Store } from '#shared/entity/store.ts';
 import { toWorking } from '#shared/entity/working.ts';
 import { crashes, disguised, invoking, type NamedAttack, once, storing } from './attack.ts';
@@ -73,6 +74,20 @@ export const engineAttacks: NamedAttack[] = [
     },
   },
   {
+    rule: 'engine 4',
+    without: 'the look where a guess wrote nothing',
+    focus: {
+      faults: ['the consumer is reset', 'the consumer loses its state', ...crashes],
+      kinds: ['gated', 'quiet'],
+      keys: ['a'],
+      core: 0,
+    },
+    instead: {
+      toWorking: (...args) =>
+        Object.defineProperty(toWorking(...(args as Parameters<typeof toWorking>)), 'guessed', { get: () => false, set: () => undefined }),
+    },
+  },
+  {
     rule: 'engine 5',
     without: 'the condition of the write',
     focus: { kinds: ['both', 'add'], faults: ['the function is slow', 'a write is slow'] },
@@ -109,6 +124,15 @@ export const engineAttacks: NamedAttack[] = [
           return { ...answer, timers: answer.timers?.filter(({ key, version }) => !before.has(`${key} ${version}`)) };
         }),
       };
+    },
+  },
+  {
+    rule: 'engine 7',
+    without: 'alarms of others that the record moved',
+    focus: { faults: crashes, kinds: ['wind'], core: 0 },
+    instead: {
+      makeEntry: ({ alarms: _, ...at }, ...more) =>
+        makeEntry(at, ...(more as [Parameters<typeof makeEntry>[1], Parameters<typeof makeEntry>[2]])),
     },
   },
   {

@@ -28,17 +28,24 @@ export const judge = (world: World, { swept }: { swept: boolean }): string[] => 
     const comesAgain = all.every(({ lost, message }) => !lost && message.via === 'stream');
     if (state?.alarm && (comesAgain || swept)) violations.push(`the alarm of ${key} is lost: it was due at ${state.alarm.due}`);
     if (state && !onlyOnes(state.rung)) violations.push(`an alarm of ${key} acted twice: ${state.rung.toString(4)}`);
-    const bell = world.ledger.bellOf(key);
-    const windersComeAgain = [...world.ledger.published.values()].flat().every(({ lost, message }) => !lost && message.via === 'stream');
-    if (bell && bell.wound.length > 0 && (windersComeAgain || swept)) violations.push(`the bell of ${key} is lost: ${JSON.stringify(bell.wound)}`);
-    if (bell && !onlyOnes(bell.rung)) violations.push(`a bell of ${key} rang twice: ${bell.rung.toString(4)}`);
     const rings = world.schedules.rings(`counter.${key}`);
     if (rings > 12 + 4 * all.length) violations.push(`the alarm of ${key} went off ${rings} times`);
   }
+  violations.push(...judgeBells(world, swept));
   // A floor that cannot be read, or a write of another consumer, may find an old one.
   const { faults, messages } = world.plan;
   if (faults.length === 0 && messages.every(({ via }) => via === 'stream')) violations.push(...world.ledger.overheld);
   return violations;
+};
+
+/** Each was wound up by messages about another key. */
+const judgeBells = ({ ledger }: World, swept: boolean): string[] => {
+  const all = [...ledger.published.values()].flat();
+  const comeAgain = all.every(({ lost, message }) => !lost && message.via === 'stream');
+  return [...ledger.bells()].flatMap(([key, { wound, rung }]) => [
+    ...(wound.length > 0 && (comeAgain || swept) ? [`the alarm of ${key} is lost: it was due at ${wound.map(({ due }) => due)}`] : []),
+    ...(onlyOnes(rung) ? [] : [`${key} rang twice: ${rung.toString(4)}`]),
+  ]);
 };
 
 const deadRecords = ({ bus }: World): Set<string> => {

@@ -3,7 +3,7 @@ import type { EntityKey } from '#shared/entity/key.ts';
 import type { Item } from '#shared/entity/store.ts';
 import { type Bed, later } from './bed.ts';
 import type { Core } from './bridges.ts';
-import type { Bell, Body, Counter } from './counter.ts';
+import { BELLS, type Bell, type Body, type Counter } from './counter.ts';
 import type { MemoryTable } from './memory-store.ts';
 import type { PlannedMessage } from './plan.ts';
 import type { Stored, Stream } from './stream.ts';
@@ -38,7 +38,6 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
   const { time } = bed;
   const published = new Map<string, Published[]>();
   const items = new Map<string, Item>();
-  const bellOf = (key: string): Bell | undefined => (JSON.parse(table.items.get(`bell#${key}`) ?? '{}') as Partial<Item>).state as Bell | undefined;
   const byRecord = new Map<string, Published>();
   /** What an entity still held of records that the floor had passed long before. */
   const overheld: string[] = [];
@@ -68,7 +67,12 @@ export const createLedger = (bed: Bed, { events, core, table }: { events: Stream
   return {
     published,
     items,
-    bellOf,
+    /** By key, as they are. */
+    bells: () =>
+      BELLS.flatMap((key) => {
+        const stored = table.items.get(key);
+        return stored === undefined ? [] : [[key, (JSON.parse(stored) as Item).state as Bell] as const];
+      }),
     overheld,
     publish,
 

@@ -5,7 +5,21 @@
 import { type Random, seeded } from './random.ts';
 
 /** What a message makes the function do. `counter.ts` says how. */
-export const STREAM_KINDS = ['add', 'add', 'add', 'quiet', 'gated', 'gated', 'alarm', 'say', 'wait', 'both', 'wind', 'early', 'poison', 'refused'] as const;
+export const STREAM_KINDS = [
+  'add',
+  'add',
+  'add',
+  'quiet',
+  'gated',
+  'gated',
+  'alarm',
+  'say',
+  'wait',
+  'both',
+  'wind',
+  'poison',
+  'refused',
+] as const;
 export const CORE_KINDS = ['add', 'quiet', 'alarm'] as const;
 export type MessageKind = (typeof STREAM_KINDS)[number] | (typeof CORE_KINDS)[number] | 'big';
 

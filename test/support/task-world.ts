@@ -72,7 +72,7 @@ export const taskWorld = (environment: Record<string, string> = {}, fates: () =>
       name: 'task-assignment',
       settings,
       entities: [tasks, slots],
-      kinds: [taskKind, slotsKind, markerKind, bulkheadKind],
+      kinds: [markerKind, bulkheadKind],
       queries: [show],
     },
     () =>
@@ -136,10 +136,7 @@ export const taskWorld = (environment: Record<string, string> = {}, fates: () =>
 
   const answered = async (batch: Batch, fate: Fate): Promise<Answer> => {
     const invoke = (deliveries: number) =>
-      handler(
-        { ...batch, Records: batch.Records.map((record) => ({ ...record, deliveries })) },
-        { awsRequestId: `i${++invocations}` },
-      );
+      handler({ ...batch, Records: batch.Records.map((record) => ({ ...record, deliveries })) }, { awsRequestId: `i${++invocations}` });
     const [isAlone, earlier] = [inFlight === 1, invocations];
     const answer = await invoke(1);
     switch (fate) {

@@ -123,18 +123,48 @@ describe('an entity that a message begins', () => {
     expect([again.outcome[1], (await world.item())?.version]).toEqual([first.outcome[1], 1]);
   });
 
+  it('is loaded before children are put, which would overwrite those that are there', async () => {
+    const world = engineWorld({ spec: { begins } });
+    const say = (state?: Counter): Decision<Counter> => {
+      const sum = (state?.sum ?? 0) + 1;
+      return { outcome: 'done', state: { sum }, publish: [{ subject: 'out.a', body: `${sum} ${'x'.repeat(70_000)}` }] };
+    };
+    await world.run([world.work(1, add(1))]);
+    const first = await world.run([world.work(2, say)]);
+    const again = await world.run([world.work(2, say, 'a', { deliveries: 2 }), world.work(3, say)]);
+    expect(again.outcome[2]).toEqual(first.outcome[2]);
+  });
+
+  it('leaves the order of an ordered batch as it is, when a guess was wrong', async () => {
+    const world = engineWorld({ spec: { begins } });
+    const waits = (state?: Counter): Decision<Counter> =>
+      state?.sum === 1
+        ? { outcome: 'retry', afterMs: 1, reason: { code: 'x', message: 'x' } }
+        : { outcome: 'done', state: { sum: (state?.sum ?? 0) * 10 } };
+    await world.run([world.work(1, add(4))]);
+    await world.run([world.work(2, add(1)), world.work(3, waits)], { ordered: true });
+    expect((await world.item())?.state).toEqual({ sum: 50 });
+  });
+
   it.each([
     ['refuses it', { outcome: 'deadLetter', reason: { code: 'x', message: 'x' } }],
     ['would have it later', { outcome: 'retry', afterMs: 1, reason: { code: 'x', message: 'x' } }],
     ['does nothing', { outcome: 'done' }],
-  ] satisfies [string, Decision<Counter>][])('and is there already is loaded where the decision %s, for no write finds out', async (_, otherwise) => {
-    const world = engineWorld({ spec: { begins } });
-    const ifNew = (state: Counter | undefined): Decision<Counter> => (state ? { outcome: 'done', state: { sum: state.sum + 1 } } : otherwise);
-    const first = await world.run([world.work(1, ifNew)]);
-    await world.run([world.work(2, add(1))]);
-    await world.run([world.work(3, ifNew)]);
-    expect([first.outcome[1]?.result, (await world.item())?.state]).toEqual([otherwise.outcome === 'done' ? 'done' : 'failed', { sum: 2 }]);
-  });
+  ] satisfies [string, Decision<Counter>][])(
+    'and is there already is loaded where the decision %s, for no write finds out',
+    async (_, otherwise) => {
+      const world = engineWorld({ spec: { begins } });
+      const ifNew = (state: Counter | undefined): Decision<Counter> =>
+        state ? { outcome: 'done', state: { sum: state.sum + 1 } } : otherwise;
+      const first = await world.run([world.work(1, ifNew)]);
+      await world.run([world.work(2, add(1))]);
+      await world.run([world.work(3, ifNew)]);
+      expect([first.outcome[1]?.result, (await world.item())?.state]).toEqual([
+        otherwise.outcome === 'done' ? 'done' : 'failed',
+        { sum: 2 },
+      ]);
+    },
+  );
 });
 
 describe('writers that meet', () => {

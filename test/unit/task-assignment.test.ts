@@ -1,6 +1,10 @@
 /** A task from its submission to its end: who gets it, what happens when that goes wrong, and in which order tasks wait. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { decide } from '#functions/task-assignment/decide.ts';
+import type { AnyKind } from '#shared/entity/kind.ts';
+import { NO_TASKS, type Slots, slotsKey } from '#shared/tasks/slots.ts';
+import { type Task, taskKind } from '#shared/tasks/task.ts';
 import { START } from '#test/support/decide.ts';
 import { anAgent, type Fate, taskWorld } from '#test/support/task-world.ts';
 
@@ -43,6 +47,12 @@ describe('a task', () => {
     const world = taskWorld();
     await world.submit(task('t1', {}, { payload: 'x'.repeat(300_000) }));
     expect(world.deadLetters).toEqual(['task t1 has a payload of more than 300000 bytes: store it elsewhere and send a reference']);
+  });
+
+  test('with an id that no record of a state can hold is refused', async () => {
+    const world = taskWorld();
+    await world.submit(task('__proto__'));
+    expect(world.deadLetters).toEqual(['task_id: must be one token of letters, digits, _ and -, not "__proto__"']);
   });
 
   test('that comes twice is one task', async () => {
@@ -197,6 +207,17 @@ describe('an attempt', () => {
     await world.pass(25_000, 15_000);
     await world.say(says('t1', 'a1', 'completed'));
     expect(world.bodies('coordination.tasks.done')).toMatchObject([{ outcome: 'completed', attempts: 1 }]);
+  });
+
+  test('from before slots had alarms hands its own on to them, and does not ring for ever', () => {
+    const times = { at: START, due: START + 300_000, deadline: START + 300_000 };
+    const slots: Slots = { ...NO_TASKS, active: { t1: { attempt: 1, ...times } } };
+    const work = { priority: 'normal' as const, submittedAt: START, tried: ['a1'], timeout: 300_000, maxAttempts: 1 };
+    const active: Task = { phase: 'active', ...work, need: { capabilities: [], participants: [] }, assignedAt: START };
+    const also = ({ kind }: AnyKind) => (kind === 'slots' ? slots : active);
+    const context = { id: 't1', now: START + 9000, wakeAt: START + 9000, also } as never;
+    const decision = decide(active, { message: 'alarm', due: START + 9000, key: 'task#t1' }, context);
+    expect([decision, taskKind.wakeAt?.(active)]).toMatchObject([{ state: active, also: { [slotsKey('a1')]: slots } }, null]);
   });
 
   test('that is completed twice is completed once, in silence', async () => {
