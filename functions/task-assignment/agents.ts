@@ -1,8 +1,7 @@
 /**
  * Agents that come and go. One that is ready is on the roster and takes what waits for it, also when it is resumed or its circuit
- * lets it again. One that stopped, says error or failed
- * in a way that leaves nobody there has lost its tasks, one that says nothing in time will hear so: each task is told by a status
- * message, in whose order it is decided as any other.
+ * lets it again. One that stopped, says error or failed in a way that leaves nobody there has lost its tasks, and so has one that
+ * says nothing in time: each task is told by a status message, in whose order it is decided as any other.
  */
 import { type Alarm, type Decision, type Done, defineEntity, done } from '#shared/entity/entity.ts';
 import type { EntityKey } from '#shared/entity/key.ts';

@@ -32,7 +32,7 @@ const requirements = z.looseObject({
 });
 
 /** Who does a part of a task for many, where that is not as for the whole. `timeout_ms` is the part's. */
-const partNeeds = { requirements: requirements.optional(), participants: z.array(id).optional() };
+const partNeeds = { requirements: requirements.optional(), participants: z.array(id).max(1000).optional() };
 const MAX_PARTS = 1000;
 
 /** Of the types other than assignment, a task for many. */
@@ -63,7 +63,7 @@ const forMany = {
 const taskBody = z.looseObject({
   task_id: id,
   coordination_type: z.enum(['assignment', 'broadcast', 'pipeline', 'parallel', 'map_reduce']),
-  participants: z.array(id).optional(),
+  participants: z.array(id).max(1000).optional(),
   requirements: requirements.optional(),
   payload: z.unknown().optional(),
   ...forMany,
