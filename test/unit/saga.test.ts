@@ -165,7 +165,10 @@ describe('a saga', () => {
 });
 
 test("a task is found to be its saga's, whatever the id of the saga looks like", () => {
-  const ids = fc.oneof(fc.stringMatching(/^[A-Za-z0-9_-]{1,100}$/), fc.constantFrom('01', 's-01', 's-01u1', 'saga-s-02', '-', 'constructor'));
+  const ids = fc.oneof(
+    fc.stringMatching(/^[A-Za-z0-9_-]{1,100}$/),
+    fc.constantFrom('01', 's-01', 's-01u1', 'saga-s-02', '-', 'constructor'),
+  );
   fc.assert(
     fc.property(ids, fc.nat(98), fc.constantFrom('acting', 'undoing'), fc.integer({ min: 1, max: 999 }), (id, at, status, rounds) => {
       const steps = Array.from({ length: 99 }, () => ({ status, rounds }));
