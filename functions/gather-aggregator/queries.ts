@@ -3,6 +3,7 @@
  * how far a gather is.
  */
 import type { Reader } from '#shared/entity/reader.ts';
+import { showQuery } from '#shared/function/entity-query.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { iso } from '#shared/iso.ts';
 import { controlGatherPage, controlGatherShow } from '#shared/messages/control.ts';
@@ -69,11 +70,10 @@ const toWire = (gather: Gather) => {
   }
 };
 
-export const show = defineQuery({
+export const show = showQuery({
   message: controlGatherShow,
-  read: async ({ body: { request_id } }, reader) => (await reader.load(gatherKind, [request_id])).get(request_id),
-  answer: (gather: Gather | undefined, { body: { request_id } }) =>
-    gather
-      ? { body: { request_id, phase: gather.phase, ...toWire(gather) } }
-      : { error: { code: 'not_found', message: `no gather ${request_id} is known: it is forgotten 48 hours after its end` } },
+  kind: gatherKind,
+  id: ({ body }) => body.request_id,
+  body: (id, gather) => ({ request_id: id, phase: gather.phase, ...toWire(gather) }),
+  missing: (id) => `no gather ${id} is known: it is forgotten 48 hours after its end`,
 });

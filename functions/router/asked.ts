@@ -4,13 +4,11 @@ import type { controlRoutingExplain } from '#shared/messages/control-routing.ts'
 import { type Priority, priority } from '#shared/messages/fields.ts';
 import type { Received } from '#shared/messages/message.ts';
 import type { RouteRequest, route } from '#shared/messages/routing.ts';
+import { TASKS } from '#shared/routing/policies.ts';
 import { parseSubject, subjects } from '#shared/subjects.ts';
-import type { Need } from '#shared/tasks/need.ts';
+import { type Need, needOf as taskNeedOf } from '#shared/tasks/need.ts';
 
 export type Asked = { subject: string; body: RouteRequest /** What is drawn follows from it. */; seed: string };
-
-/** Whose policy is for tasks that name none. */
-const TASKS = 'coordination.tasks.assignment';
 
 type Event = Received<typeof route> | Received<typeof controlRoutingExplain>;
 
@@ -27,12 +25,7 @@ export const priorityOf = ({ subject, body }: Pick<Asked, 'subject' | 'body'>): 
 /** The id of what is remembered of a subject. */
 export const turnsIdOf = (subject: string): string => contentId(subject);
 
-export const needOf = ({ capabilities = [], domain, zone, participants = [] }: RouteRequest): Need => ({
-  capabilities,
-  ...(domain !== undefined && { domain }),
-  ...(zone !== undefined && { zone }),
-  participants,
-});
+export const needOf = ({ participants, ...requirements }: RouteRequest): Need => taskNeedOf({ requirements, participants });
 
 export type Role = { domain: string; name: string };
 

@@ -6,15 +6,13 @@ import { controlTasksCancel } from '#shared/messages/control.ts';
 import { output } from '#shared/messages/message.ts';
 import { task } from '#shared/messages/task.ts';
 import { type Workflow, workflowComplete, workflowError } from '#shared/messages/workflow.ts';
+import { MAX_PAYLOAD_BYTES } from '#shared/tasks/task.ts';
 import { type Ctx, resultName, type Saga, type Step, taskIdOf } from './state.ts';
-
-/** Of what a compensation is given: it is kept with its task, in one item of the table. */
-const MAX_GIVEN_BYTES = 300_000;
 
 /** Its own payload, and what the action answered where that fits. */
 const givenBack = (payload: unknown, result: unknown): unknown => {
   const whole = { payload, ...(result !== undefined && { result }) };
-  return Buffer.byteLength(JSON.stringify(whole)) <= MAX_GIVEN_BYTES ? whole : { payload };
+  return Buffer.byteLength(JSON.stringify(whole)) <= MAX_PAYLOAD_BYTES ? whole : { payload };
 };
 
 /** The task of the step that the saga is at: its action, or its compensation with what the action answered. */

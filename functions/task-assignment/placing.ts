@@ -30,6 +30,10 @@ const LOOK_AGAIN_MS = { least: 1500, most: 300_000 };
 /** Whether it may still be tried. */
 export const isInTime = ({ deadline = Infinity }: Pick<Work, 'deadline'>, now: number): boolean => now < deadline;
 
+/** Until when an attempt, or a wait, that begins now may last, epoch ms. */
+export const untilOf = ({ timeout, deadline = Infinity }: Pick<Work, 'timeout' | 'deadline'>, now: number): number =>
+  Math.min(now + timeout, deadline);
+
 /** Whether there is time left for a task, and its domain may have one more under way. */
 const mayBegin = (books: Books, work: Pick<Work, 'need' | 'deadline'>): boolean => {
   if (!isInTime(work, books.context.now)) return false;
@@ -87,7 +91,7 @@ const assign = (books: Books, taskId: string, work: Work, { id, turn, last }: { 
   const { now, settings, view } = books.context;
   const circuit = view.fleet.circuits.get(id);
   const attempt = work.tried.length + 1;
-  const deadline = Math.min(now + work.timeout, work.deadline ?? Infinity);
+  const deadline = untilOf(work, now);
   const due = Math.min(now + settings.accept, deadline);
   const { domain } = work.need;
   const held = { attempt, at: now, due, deadline, ...(domain !== undefined && { domain }) };
@@ -105,7 +109,7 @@ const assign = (books: Books, taskId: string, work: Work, { id, turn, last }: { 
 export const placeOrWait = (books: Books, taskId: string, work: Work, queued = true): void => {
   if (place(books, taskId, work)) return;
   const { now } = books.context;
-  const until = Math.min(now + work.timeout, work.deadline ?? Infinity);
+  const until = untilOf(work, now);
   const waiting: WaitingTask = { phase: 'waiting', ...workOf(work), since: now, until, lookAt: until, queued };
   setTask(books, taskId, { ...waiting, lookAt: nextLook(waiting, now) });
 };

@@ -2,18 +2,15 @@
 import { type Decision, done } from '#shared/entity/entity.ts';
 import type { Received } from '#shared/messages/message.ts';
 import type { task } from '#shared/messages/task.ts';
-import { budgetOf } from '#shared/tasks/budget.ts';
+import { budgetOf, MAX_TIMEOUT_MS } from '#shared/tasks/budget.ts';
 import { needOf, policyOf } from '#shared/tasks/need.ts';
-import { type Task, taskKey, type Work } from '#shared/tasks/task.ts';
+import { MAX_PAYLOAD_BYTES, type Task, taskKey, type Work } from '#shared/tasks/task.ts';
 import { type Books, bulkheadIn, type Ctx, closeBooks, openBooks, setTask, taskIn, type View } from './books.ts';
 import { end } from './ending.ts';
-import { isInTime, placeOrWait } from './placing.ts';
+import { isInTime, placeOrWait, untilOf } from './placing.ts';
 import { limitOf, type Settings } from './settings.ts';
 
-const MAX_TIMEOUT_MS = 7 * 24 * 3_600_000;
 const MAX_ATTEMPTS = 100;
-/** With what else an item of the table has to hold. */
-const MAX_PAYLOAD_BYTES = 300_000;
 /** A list in an item of the table. */
 const MAX_DEPENDENTS = 1000;
 
@@ -91,8 +88,7 @@ export const submit = (before: Task | undefined, event: Received<typeof task>, c
       'too_many_dependents',
       `${MAX_DEPENDENTS} tasks depend on task ${open.crowded} already: wait for one that depends on it`,
     );
-  if (open.length > 0)
-    setTask(books, id, { phase: 'blocked', ...work, waitsFor: open, until: Math.min(now + work.timeout, work.deadline ?? Infinity) });
+  if (open.length > 0) setTask(books, id, { phase: 'blocked', ...work, waitsFor: open, until: untilOf(work, now) });
   else placeOrWait(books, id, work, mayQueue(event, view));
 
   const { domain } = work.need;

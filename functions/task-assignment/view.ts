@@ -12,7 +12,7 @@ import type { task, taskStatus, taskUnblocked } from '#shared/messages/task.ts';
 import { readLoads } from '#shared/metrics/load.ts';
 import { isHealthy } from '#shared/registry/agent.ts';
 import { readFleet, roomIn } from '#shared/routing/fleet.ts';
-import { asksFigures, DEFAULT_POLICY, policyFor, ROUTING, routingKind } from '#shared/routing/policies.ts';
+import { asksFigures, DEFAULT_POLICY, policyFor, ROUTING, routingKind, TASKS } from '#shared/routing/policies.ts';
 import { bulkheadKey } from '#shared/tasks/bulkhead.ts';
 import { type Need, needOf, policyOf } from '#shared/tasks/need.ts';
 import { agentOfSlots } from '#shared/tasks/roster.ts';
@@ -21,8 +21,6 @@ import { agentOf, isOpen, type OpenTask, taskKey, taskKind } from '#shared/tasks
 import { markerKey, readQueues } from '#shared/tasks/waiting.ts';
 import type { View } from './books.ts';
 
-/** The subject whose policy is for tasks that name none. */
-const SUBJECT = 'coordination.tasks.assignment';
 /** Tasks that an agent takes in one decision: a transaction has room for them and their markers. */
 export const TAKEN_AT_ONCE = 40;
 /** The queues lag: some at their head are taken already. */
@@ -43,7 +41,7 @@ type Asked = {
 
 const readPolicy = async (reader: Reader, isAsked: boolean): Promise<Policy> => {
   const routing = await reader.load(routingKind, isAsked ? [ROUTING] : []);
-  return policyFor(routing.get(ROUTING), SUBJECT)?.policy ?? DEFAULT_POLICY;
+  return policyFor(routing.get(ROUTING), TASKS)?.policy ?? DEFAULT_POLICY;
 };
 
 const readView = async (reader: Reader, { asks, freed, tasks, pulls, seed }: Asked): Promise<View> => {

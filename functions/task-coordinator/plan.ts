@@ -1,10 +1,11 @@
 /** What a task for many asks for: its parts, or why it cannot be done. Pure. */
 import type { ErrorBody } from '#shared/contract.ts';
 import type { Task } from '#shared/messages/task.ts';
+import { MAX_PAYLOAD_BYTES } from '#shared/tasks/task.ts';
 import { GROUP_TYPES, type GroupType, type Needs } from './state.ts';
 
-/** Of a payload and of an answer: with what is around it, it has to fit an item of the table. */
-export const MAX_BYTES = 300_000;
+/** Of a payload and of an answer: the answer of one part may be the payload of the next. */
+export const MAX_BYTES = MAX_PAYLOAD_BYTES;
 export const MAX_PARTS = 1000;
 const MAX_NEEDS_BYTES = 16_384;
 /** It has to fit the subjects and ids that are made of it. */

@@ -1,5 +1,5 @@
 /** `control.group.show`, `page` and `list`: how far a task for many is, how its parts ended, and which there are. */
-import { type Page, readPage } from '#shared/entity/page.ts';
+import { listQuery, showQuery } from '#shared/function/entity-query.ts';
 import { defineQuery } from '#shared/function/query.ts';
 import { controlGroupList, controlGroupPage, controlGroupShow } from '#shared/messages/control-coordination.ts';
 import { pagesOf } from './finish.ts';
@@ -8,19 +8,9 @@ import { readAnswers } from './read.ts';
 import { type Group, groupKind, lookupOf } from './state.ts';
 import { namedPart, toWire } from './wire.ts';
 
-const DEFAULT_LIMIT = 100;
-/** A group is at most 1 KB in a list, which has to fit a message. */
-const MAX_LIMIT = 500;
+const missing = (id: string): string => `no task for many ${id} is known: it is forgotten 7 days after its end`;
 
-const notFound = (task_id: string) => ({
-  error: { code: 'not_found', message: `no task for many ${task_id} is known: it is forgotten 7 days after its end` },
-});
-
-export const show = defineQuery({
-  message: controlGroupShow,
-  read: async ({ body: { task_id } }, reader) => (await reader.load(groupKind, [task_id])).get(task_id),
-  answer: (group: Group | undefined, { body: { task_id } }) => (group ? { body: toWire(task_id, group) } : notFound(task_id)),
-});
+export const show = showQuery({ message: controlGroupShow, kind: groupKind, id: ({ body }) => body.task_id, body: toWire, missing });
 
 /** The parts of a page, by number, those that have not ended too. */
 const numbersOf = (group: Group, page: number): number[] => {
@@ -36,7 +26,7 @@ export const page = defineQuery({
     return group && { group, answers: await readAnswers(task_id, group, numbersOf(group, page), reader) };
   },
   answer: (found: { group: Group; answers: Known['answers'] } | undefined, { body: { task_id, page = 0 } }) => {
-    if (!found) return notFound(task_id);
+    if (!found) return { error: { code: 'not_found', message: missing(task_id) } };
     const { group, answers } = found;
     const pages = pagesOf(group).length;
     if (page >= pages) return { error: { code: 'no_such_page', message: `task ${task_id} has pages 0 to ${pages - 1}, not ${page}` } };
@@ -46,15 +36,12 @@ export const page = defineQuery({
   },
 });
 
-export const list = defineQuery({
+export const list = listQuery({
   message: controlGroupList,
-  read: ({ body: { outcome, after, limit = DEFAULT_LIMIT } }, reader) =>
-    readPage(reader, groupKind, lookupOf(outcome), { after, limit: Math.min(limit, MAX_LIMIT) }),
-  answer: ({ states, next }: Page<Group>, { body: { outcome } }) => ({
-    body: {
-      // The lookup lags behind the state.
-      groups: [...states].filter(([, group]) => group.outcome === outcome).map(([id, group]) => toWire(id, group)),
-      ...(next !== undefined && { next }),
-    },
-  }),
+  kind: groupKind,
+  lookup: ({ body }) => lookupOf(body.outcome),
+  as: 'groups',
+  item: (id, group, { body }) => (group.outcome === body.outcome ? toWire(id, group) : undefined),
+  // At most 1 KB each.
+  most: 500,
 });

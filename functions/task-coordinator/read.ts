@@ -57,10 +57,8 @@ export const readView = async (events: readonly (GroupEvent | Alarm)[], reader: 
 
 const readFor = async (id: string, group: Group, what: Happened, reader: Reader): Promise<Known> => {
   switch (group.phase) {
-    case 'resolving': {
-      const body = { task_id: id, coordination_type: group.type, ...group.needs[0] };
-      return { ...NOTHING, targets: await readTargets(needOf(body), group.after, reader) };
-    }
+    case 'resolving':
+      return { ...NOTHING, targets: await readTargets(needOf({ ...group.needs[0] }), group.after, reader) };
     case 'running':
       return readRunning(id, group, what, reader);
     case 'closing':

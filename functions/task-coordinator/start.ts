@@ -2,13 +2,12 @@
 import type { ErrorBody } from '#shared/contract.ts';
 import type { Received } from '#shared/messages/message.ts';
 import type { TaskOutcome, task } from '#shared/messages/task.ts';
-import { budgetOf } from '#shared/tasks/budget.ts';
+import { budgetOf, MAX_TIMEOUT_MS } from '#shared/tasks/budget.ts';
 import type { Known, Targets } from './known.ts';
 import { type Ctx, type Draft, stirred } from './parts.ts';
 import { bytesOf, type Entry, MAX_PARTS, type Plan, pagesOf } from './plan.ts';
 import { childrenExpire, type Group, planName } from './state.ts';
 
-const MAX_TIMEOUT_MS = 7 * 24 * 3_600_000;
 /** Of the ids of a broadcast's agents: they lie in the state, and are said at the end. */
 const MAX_NAMES_BYTES = 64_000;
 

@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import type { Kind } from '#shared/entity/kind.ts';
 import { type Policy, policy } from '#shared/messages/routing-policy.ts';
-import { matchesFilter } from '#shared/subjects.ts';
+import { buildSubject, matchesFilter, subjects } from '#shared/subjects.ts';
 
 /** The one entity. */
 export const ROUTING = 'main';
@@ -18,6 +18,9 @@ export type Routing = z.infer<typeof routingSchema>;
 
 /** Only router writes it. */
 export const routingKind: Kind<Routing> = { kind: 'routing', schema: routingSchema, version: 1 };
+
+/** The subject whose policy is for tasks that name none. */
+export const TASKS = buildSubject(subjects.task, { coordination_type: 'assignment' });
 
 /** Where nobody said anything: whoever has the smallest share of its capacity in use. */
 export const DEFAULT_POLICY: Policy = { type: 'load_based' };

@@ -14,7 +14,12 @@ export const needSchema = z.object({
 
 export type Need = z.infer<typeof needSchema>;
 
-export const needOf = ({ requirements: { capabilities = [], zone, domain } = {}, participants = [] }: Task): Need => ({
+type Asks = { requirements?: Pick<NonNullable<Task['requirements']>, 'capabilities' | 'zone' | 'domain'> | undefined } & Pick<
+  Task,
+  'participants'
+>;
+
+export const needOf = ({ requirements: { capabilities = [], zone, domain } = {}, participants = [] }: Asks): Need => ({
   capabilities,
   ...(zone !== undefined && { zone }),
   ...(domain !== undefined && { domain }),

@@ -9,6 +9,8 @@ import { taskOutcome } from '#shared/messages/task.ts';
 import { needSchema } from './need.ts';
 import type { Attempt } from './slots.ts';
 
+/** Of a payload: with what else is kept of a task it has to fit an item of the table. */
+export const MAX_PAYLOAD_BYTES = 300_000;
 const KEEP_ENDED_MS = 7 * 24 * 3_600_000;
 const KEEP_EXPECTED_MS = 30 * 24 * 3_600_000;
 
